@@ -1,0 +1,46 @@
+#!/bin/bash
+# Makes the bucket, and a user who may use this bucket and nothing else. Run again, it changes nothing.
+# The image has bash, coreutils and mc only; mc reads the administrator's credentials from config.json.
+set -euo pipefail
+export MC_CONFIG_DIR=/tmp/mc
+mkdir -p "$MC_CONFIG_DIR"
+cp "$CREDENTIALS_DIR/config.json" "$MC_CONFIG_DIR/config.json"
+
+reason=
+until answer=$(mc admin info store 2>&1 >/dev/null); do
+  case $answer in
+    *'Access Key Id you provided does not exist'* | *'signature we calculated does not match'* | *'Access Denied'*)
+      echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET\":" \
+        "the server was started with other values. Restart it: kubectl rollout restart statefulset/$STORE_NAME" >&2
+      exit 1 ;;
+  esac
+  if [ "$answer" != "$reason" ]; then reason=$answer; echo "Waiting for the artifact store at $STORE_URL: $reason"; fi
+  [ $SECONDS -lt "$DEADLINE_SECONDS" ] || { echo "ERROR: gave up after $DEADLINE_SECONDS s: $reason" >&2; exit 1; }
+  sleep 1
+done
+
+cat >/tmp/policy.json <<JSON
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+      "Resource": ["arn:aws:s3:::$BUCKET"]
+    },
+    {
+      "Effect": "Allow",
+      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+      "Resource": ["arn:aws:s3:::$BUCKET/*"]
+    }
+  ]
+}
+JSON
+username=$(<"$CREDENTIALS_DIR/user.username")
+mc mb --quiet --ignore-existing --region "$REGION" "store/$BUCKET" >/dev/null
+mc anonymous set none "store/$BUCKET" >/dev/null
+# mc asks for name and secret on standard input when they are no arguments
+printf '%s\n%s\n' "$username" "$(<"$CREDENTIALS_DIR/user.password")" | mc admin user add store >/dev/null
+mc admin policy create store "$POLICY" /tmp/policy.json >/dev/null
+mc admin policy attach store "$POLICY" --user "$username" >/dev/null
+echo "Bucket \"$BUCKET\" and its user are ready"

@@ -1,0 +1,32 @@
+import { k8s } from '../../imports/k8s';
+
+/**
+ * The database in which the tracking server keeps experiments, runs and the model registry.
+ *
+ * Implement it to use another database than `Postgres`.
+ *
+ * @see https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/
+ */
+export interface IBackendStore {
+  /**
+   * SQLAlchemy URI of the database, without user name and password: it stands in the arguments of a process.
+   *
+   * @see https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
+   */
+  readonly uri: string;
+
+  /**
+   * Environment that the database driver reads its credentials from, in the order in which it stands in the pod:
+   * for PostgreSQL `PGUSER` and `PGPASSWORD`.
+   *
+   * @see https://www.postgresql.org/docs/current/libpq-envars.html
+   */
+  readonly environment: k8s.EnvVar[];
+
+  /**
+   * Namespace of the Secrets that `environment` refers to. The tracking server has to be in the same one.
+   *
+   * @default - no Secret is referred to
+   */
+  readonly secretNamespace?: string;
+}

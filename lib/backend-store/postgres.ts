@@ -1,0 +1,212 @@
+import { Construct } from 'constructs';
+import { IBackendStore } from './backend-store';
+import { MAKE_DATABASE_SH } from '../assets.generated';
+import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { PropChecks } from '../common/prop-checks';
+import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
+import { BootstrapJob } from '../credentials/bootstrap-job';
+import { Credentials, ICredentials } from '../credentials/credentials';
+import { Images } from '../images';
+import { StoreOptions } from '../store-options';
+import { k8s } from '../../imports/k8s';
+
+const PORT = 5432;
+const VOLUME_PATH = '/var/lib/postgresql/data';
+/** PostgreSQL keeps an identifier to 63 bytes. */
+const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/** Props of `Postgres`. */
+export interface PostgresProps extends StoreOptions {
+  /**
+   * Name of the StatefulSet and its Service, and beginning of the names of all other objects.
+   *
+   * @default "postgres"
+   * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
+   */
+  readonly name?: string;
+
+  /**
+   * Image of PostgreSQL: the official one, or one that takes the same environment variables.
+   *
+   * @default Images.POSTGRES
+   */
+  readonly image?: string;
+
+  /**
+   * Name of the database.
+   *
+   * @default "mlflow"
+   * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+   */
+  readonly database?: string;
+
+  /**
+   * User of the database who is its owner and no superuser. The tracking server logs in with it.
+   *
+   * @default - Secret "<name>-user", with a password made up in the cluster
+   */
+  readonly credentials?: ICredentials;
+
+  /**
+   * Superuser of the server, used once, to make database and user.
+   *
+   * @default - Secret "<name>-superuser", with a password made up in the cluster
+   */
+  readonly superuserCredentials?: ICredentials;
+}
+
+/**
+ * PostgreSQL as backend store: one server with a volume, and a Job that makes the database and its user.
+ *
+ * @see https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/
+ */
+export class Postgres extends Construct implements IBackendStore {
+  public readonly uri: string;
+  public readonly environment: k8s.EnvVar[];
+  public readonly secretNamespace?: string;
+
+  /** Namespace of all objects. */
+  public readonly namespace: string;
+
+  /** Host name of the server, which resolves in the whole cluster. */
+  public readonly host: string;
+
+  /** Port of the server. */
+  public readonly port: number = PORT;
+
+  /** Name of the database. */
+  public readonly database: string;
+
+  /** User of the database, with whom the tracking server logs in. */
+  public readonly credentials: ICredentials;
+
+  /** Superuser of the server. */
+  public readonly superuserCredentials: ICredentials;
+
+  /** The server. */
+  public readonly statefulSet: k8s.KubeStatefulSet;
+
+  /** Headless Service of the server. */
+  public readonly service: k8s.KubeService;
+
+  /** Job that makes the database and its user. */
+  public readonly bootstrapJob: k8s.KubeJob;
+
+  public constructor(scope: Construct, id: string, props: PostgresProps = {}) {
+    super(scope, id);
+    const checks = new PropChecks(this);
+    const name = storeName(checks, props.name ?? 'postgres');
+    const image = checks.image('image', props.image ?? Images.POSTGRES);
+    const part: Part = { name: 'postgresql', instance: props.instance ?? name, component: 'backend-store', image };
+    this.namespace = checks.namespace(this, props.namespace);
+    this.database = props.database ?? 'mlflow';
+    if (!IDENTIFIER.test(this.database) || this.database === 'postgres') {
+      checks.fault({
+        prop: 'database',
+        value: this.database,
+        rule:
+          'a database name has lower-case letters, digits and "_", no digit first, at most 63 characters, and is not the server\'s own "postgres" ' +
+          '(https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS)',
+        fix: 'pass a name such as "mlflow"',
+      });
+    }
+    const metadata = { name, namespace: this.namespace, labels: labels(part) };
+
+    this.superuserCredentials =
+      props.superuserCredentials ??
+      new Credentials(this, 'Superuser', { secretName: `${name}-superuser`, username: 'postgres', namespace: this.namespace, labels: labels(part) });
+    this.credentials =
+      props.credentials ??
+      new Credentials(this, 'User', { secretName: `${name}-user`, username: 'mlflow', namespace: this.namespace, labels: labels(part) });
+    this.secretNamespace = this.credentials.namespace;
+    checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, superuserCredentials: this.superuserCredentials });
+
+    this.service = new k8s.KubeService(this, 'Service', {
+      metadata,
+      spec: {
+        clusterIp: 'None',
+        selector: selectorLabels(part),
+        ports: [{ name: 'postgresql', port: PORT, targetPort: k8s.IntOrString.fromString('postgresql') }],
+      },
+    });
+
+    const ready = { exec: { command: ['pg_isready', '--host=127.0.0.1', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
+    this.statefulSet = new k8s.KubeStatefulSet(this, 'StatefulSet', {
+      metadata: { ...metadata, labels: workloadLabels(part) },
+      spec: {
+        serviceName: name,
+        replicas: 1,
+        selector: { matchLabels: selectorLabels(part) },
+        template: {
+          metadata: { labels: workloadLabels(part) },
+          spec: {
+            automountServiceAccountToken: false,
+            enableServiceLinks: false,
+            securityContext: POD_SECURITY,
+            // time for a checkpoint: a server that is killed has to replay its log at the next start
+            terminationGracePeriodSeconds: 120,
+            containers: [
+              {
+                name: 'postgresql',
+                image,
+                imagePullPolicy: 'IfNotPresent',
+                env: [
+                  envFromSecret('POSTGRES_USER', this.superuserCredentials.secretName, this.superuserCredentials.usernameKey),
+                  envFromSecret('POSTGRES_PASSWORD', this.superuserCredentials.secretName, this.superuserCredentials.passwordKey),
+                  { name: 'POSTGRES_DB', value: 'postgres' },
+                  { name: 'POSTGRES_INITDB_ARGS', value: '--auth-host=scram-sha-256 --data-checksums' },
+                  // one level below the mount, since a volume can have a lost+found in its root
+                  { name: 'PGDATA', value: `${VOLUME_PATH}/pgdata` },
+                ],
+                ports: [{ name: 'postgresql', containerPort: PORT }],
+                // a first start makes the cluster of databases, a start after a crash replays the log
+                startupProbe: { ...ready, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 300 },
+                readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
+                livenessProbe: { ...ready, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+                resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
+                securityContext: CONTAINER_SECURITY,
+                terminationMessagePolicy: 'FallbackToLogsOnError',
+                volumeMounts: [
+                  { name: 'data', mountPath: VOLUME_PATH },
+                  { name: 'run', mountPath: '/var/run/postgresql' },
+                  { name: 'tmp', mountPath: '/tmp' },
+                ],
+              },
+            ],
+            volumes: [emptyDir('run', '16Mi'), emptyDir('tmp', '512Mi')],
+          },
+        },
+        volumeClaimTemplates: [
+          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), props.storageClassName),
+        ],
+      },
+    });
+    this.node.defaultChild = this.statefulSet;
+
+    this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {
+      part,
+      name,
+      namespace: this.namespace,
+      pythonImage: checks.image('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      admin: this.superuserCredentials,
+      user: this.credentials,
+      toolImage: image,
+      script: { name: 'make-database.sh', text: MAKE_DATABASE_SH },
+      scriptEnv: [
+        { name: 'PGHOST', value: name },
+        { name: 'PGPORT', value: String(PORT) },
+        { name: 'DATABASE', value: this.database },
+        { name: 'ADMIN_SECRET', value: this.superuserCredentials.secretName },
+        { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
+      ],
+    }).job;
+
+    this.host = `${name}.${this.namespace}.svc.cluster.local`;
+    this.uri = `postgresql://${this.host}:${PORT}/${this.database}`;
+    this.environment = [
+      envFromSecret('PGUSER', this.credentials.secretName, this.credentials.usernameKey),
+      envFromSecret('PGPASSWORD', this.credentials.secretName, this.credentials.passwordKey),
+    ];
+  }
+}

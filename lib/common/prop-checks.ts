@@ -1,0 +1,245 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Construct } from 'constructs';
+
+/** The namespace when neither the prop nor the chart names one. */
+const DEFAULT_NAMESPACE = 'mlflow';
+
+const LABEL = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+const IMAGE = new RegExp(
+  '^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?' + // registry, with its port
+    '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*' + // repository
+    '(?::[\\w][\\w.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$',
+);
+const QUANTITY_UNITS: Record<string, number> = { '': 1, m: 1e-3, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3, Ti: 1024 ** 4, Pi: 1024 ** 5 };
+
+/** One wrong prop: what it was given, the rule, and the line that mends it. */
+export interface Fault {
+  readonly prop: string;
+  readonly value: unknown;
+  readonly rule: string;
+  readonly fix: string;
+}
+
+/**
+ * Collects the wrong props of one construct and gives them to cdk8s as validation errors, so that one synth
+ * reports the faults of all constructs, each behind the path of its construct.
+ */
+export class PropChecks {
+  private readonly faults: Fault[] = [];
+
+  public constructor(scope: Construct) {
+    scope.node.addValidation({ validate: () => this.faults.map(message) });
+  }
+
+  public fault(fault: Fault): void {
+    this.faults.push(fault);
+  }
+
+  /** An RFC 1035 label, which is what the name of a Service must be. */
+  public name(prop: string, value: string, maxLength: number): string {
+    if (typeof value !== 'string' || !LABEL.test(value) || value.length > maxLength) {
+      this.fault({
+        prop,
+        value,
+        rule:
+          'a name is an RFC 1123 label that begins with a letter: lower-case letters, digits and hyphens, no hyphen at the end, ' +
+          `at most ${maxLength} characters so that the names derived from it stay within 63 ` +
+          '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/)',
+        fix: `pass a name such as ${JSON.stringify(suggestLabel(value, maxLength))}`,
+      });
+    }
+    return value;
+  }
+
+  /** The namespace of a construct's objects: the prop, else the chart's, else `mlflow`. */
+  public namespace(scope: Construct, value: string | undefined): string {
+    const fromChart = Chart.of(scope).namespace;
+    const namespace = value ?? fromChart ?? DEFAULT_NAMESPACE;
+    if (typeof namespace !== 'string' || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace) || namespace.length > 63) {
+      this.fault({
+        prop: value === undefined && fromChart !== undefined ? 'namespace (of the chart)' : 'namespace',
+        value: namespace,
+        rule:
+          'a namespace is an RFC 1123 label: lower-case letters, digits and hyphens, a letter or digit at both ends, at most 63 characters ' +
+          '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names)',
+        fix: `pass a namespace such as ${JSON.stringify(suggestLabel(namespace, 63))}`,
+      });
+    }
+    return namespace;
+  }
+
+  public secretKey(prop: string, value: string): string {
+    if (typeof value !== 'string' || !/^[-._a-zA-Z0-9]{1,253}$/.test(value)) {
+      this.fault({
+        prop,
+        value,
+        rule: 'a key of a Secret has letters, digits, ".", "_" and "-" only (https://kubernetes.io/docs/concepts/configuration/secret/)',
+        fix: 'pass the key under which the Secret keeps the value, such as "password"',
+      });
+    }
+    return value;
+  }
+
+  public objectName(prop: string, value: string): string {
+    if (typeof value !== 'string' || value.length > 253 || !/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(value)) {
+      this.fault({
+        prop,
+        value,
+        rule:
+          'the name of an object is an RFC 1123 subdomain: lower-case letters, digits, "-" and ".", a letter or digit at both ends, at most 253 characters ' +
+          '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names)',
+        fix: `pass a name such as ${JSON.stringify(suggestLabel(value, 63))}`,
+      });
+    }
+    return value;
+  }
+
+  /** A bucket name by Amazon's rules, which every S3 server accepts. */
+  public bucket(prop: string, value: string): string {
+    const rule = brokenBucketRule(value);
+    if (rule !== undefined) {
+      this.fault({
+        prop,
+        value,
+        rule: `${rule} (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)`,
+        fix: `pass a bucket name such as ${JSON.stringify(suggestBucket(value))}`,
+      });
+    }
+    return value;
+  }
+
+  public image(prop: string, value: string): string {
+    const wellFormed = typeof value === 'string' && IMAGE.test(value);
+    if (!wellFormed || !/(:[^/]+|@sha256:[a-f0-9]{64})$/.test(value)) {
+      this.fault({
+        prop,
+        value,
+        rule: wellFormed
+          ? 'an image names a tag or a digest: without one it is `latest`, which changes under a running stack'
+          : 'an image is [registry[:port]/]repository:tag, or @sha256: and 64 hexadecimal digits in place of the tag or behind it ' +
+            '(https://kubernetes.io/docs/concepts/containers/images/#image-names)',
+        fix: 'pass an image such as "registry.example.com/mlflow:v1.2.3"',
+      });
+    }
+    return value;
+  }
+
+  public port(prop: string, value: number): number {
+    if (!Number.isInteger(value) || value < 1024 || value > 65535) {
+      this.fault({
+        prop,
+        value,
+        rule: 'a port is a whole number from 1024 to 65535: the containers run without root and cannot listen below 1024',
+        fix: 'pass a port such as 5000',
+      });
+    }
+    return value;
+  }
+
+  /** A whole number of at least one: replicas, workers. */
+  public count(prop: string, value: number, what: string): number {
+    if (!Number.isInteger(value) || value < 1) {
+      this.fault({ prop, value, rule: `${what} is a whole number of 1 or more`, fix: `pass a number such as 1` });
+    }
+    return value;
+  }
+
+  /** A size greater than zero, as a Kubernetes quantity. */
+  public size(prop: string, value: Size): string {
+    const bytes = isSize(value) ? sizeInBytes(value) : 0;
+    if (!(bytes > 0) || !Number.isInteger(bytes)) {
+      this.fault({
+        prop,
+        value: isSize(value) ? value.asString() : value,
+        rule: 'a size is a cdk8s Size of more than zero and of whole bytes (https://cdk8s.io/docs/latest/reference/cdk8s/typescript/#size)',
+        fix: 'pass a size such as Size.gibibytes(10)',
+      });
+      return '0';
+    }
+    return value.asString();
+  }
+
+  /** A time span of whole seconds greater than zero, in seconds. */
+  public seconds(prop: string, value: Duration): number {
+    const seconds =
+      typeof (value as unknown as { toSeconds?: unknown } | undefined)?.toSeconds === 'function' ? value.toSeconds({ integral: false }) : NaN;
+    if (!Number.isInteger(seconds) || seconds < 1) {
+      this.fault({
+        prop,
+        value: Number.isNaN(seconds) ? value : `${seconds} s`,
+        rule: 'a time span is a cdk8s Duration of whole seconds, 1 or more (https://cdk8s.io/docs/latest/reference/cdk8s/typescript/#duration)',
+        fix: 'pass a time span such as Duration.minutes(5)',
+      });
+    }
+    return seconds;
+  }
+
+  /** CPU as a Kubernetes quantity: `250m`, `1`, `0.5`. */
+  public cpu(prop: string, value: string): string {
+    if (typeof value !== 'string' || !/^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$/.test(value) || quantity(value) <= 0) {
+      this.fault({
+        prop,
+        value,
+        rule:
+          'CPU is a Kubernetes quantity of more than zero, in cores or thousandths of a core ' +
+          '(https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-cpu)',
+        fix: 'pass a string such as "250m" or "1"',
+      });
+    }
+    return value;
+  }
+
+  public oneOf(prop: string, value: string, allowed: string[], what: string): string {
+    if (!allowed.includes(value)) {
+      this.fault({ prop, value, rule: `${what} is one of ${allowed.join(', ')}`, fix: `pass one of them` });
+    }
+    return value;
+  }
+}
+
+/** The value of a Kubernetes quantity as a plain number. */
+export function quantity(text: string): number {
+  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(text);
+  return match === null ? NaN : Number(match[1]) * (QUANTITY_UNITS[match[2]] ?? NaN);
+}
+
+function isSize(value: unknown): value is Size {
+  return typeof (value as { toKibibytes?: unknown } | undefined)?.toKibibytes === 'function';
+}
+
+function sizeInBytes(value: Size): number {
+  return quantity(value.asString());
+}
+
+function message(fault: Fault): string {
+  const value = JSON.stringify(fault.value) ?? String(fault.value);
+  return `${fault.prop}: got ${value}. Rule: ${fault.rule}. Fix: ${fault.fix}.`;
+}
+
+function suggestLabel(value: unknown, maxLength: number): string {
+  const label = String(value)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+    .slice(0, maxLength)
+    .replace(/-+$/, '');
+  return label === '' || typeof value !== 'string' ? DEFAULT_NAMESPACE : label;
+}
+
+function suggestBucket(value: unknown): string {
+  const label = suggestLabel(value, 63);
+  return brokenBucketRule(label) === undefined ? label : 'mlflow-bucket';
+}
+
+function brokenBucketRule(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.length < 3 || value.length > 63) return 'a bucket name has 3 to 63 characters';
+  if (!/^[a-z0-9.-]+$/.test(value)) return 'a bucket name has lower-case letters, digits, "." and "-" only';
+  if (!/^[a-z0-9].*[a-z0-9]$/.test(value)) return 'a bucket name begins and ends with a letter or digit';
+  if (/\.\.|\.-|-\./.test(value)) return 'a bucket name has no two dots, and no dot and hyphen, side by side';
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(value)) return 'a bucket name does not look like an IP address';
+  if (/^(xn--|sthree-|amzn-s3-demo-)/.test(value)) return 'a bucket name does not begin with xn--, sthree- or amzn-s3-demo-';
+  if (/(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(value)) {
+    return 'a bucket name does not end with -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3';
+  }
+  return undefined;
+}

@@ -1,0 +1,236 @@
+import { Construct } from 'constructs';
+import { PropChecks } from '../common/prop-checks';
+import { k8s } from '../../imports/k8s';
+
+/**
+ * A user name and a password in a Secret. For an artifact store the user name is the access key id and the
+ * password the secret access key.
+ */
+export interface ICredentials {
+  /** Name of the Secret. */
+  readonly secretName: string;
+
+  /** Namespace of the Secret. A pod can read Secrets of its own namespace only. */
+  readonly namespace: string;
+
+  /** Key in the Secret under which the user name stands. */
+  readonly usernameKey: string;
+
+  /** Key in the Secret under which the password stands. */
+  readonly passwordKey: string;
+
+  /**
+   * Whether missing values are made up in the cluster, by the bootstrap Job of the store that uses them.
+   * Where false, the Job waits for the values and never writes them.
+   */
+  readonly generated: boolean;
+
+  /**
+   * The user name to write when values are made up. Where it ends with a hyphen, random letters and digits
+   * are added to it.
+   *
+   * @default - none; needed where `generated` is true
+   */
+  readonly generatedUsername?: string;
+}
+
+/** How a Secret names its keys. */
+export interface CredentialsKeys {
+  /**
+   * Key under which the user name (or access key id) stands.
+   *
+   * @default "username"
+   */
+  readonly usernameKey?: string;
+
+  /**
+   * Key under which the password (or secret access key) stands.
+   *
+   * @default "password"
+   */
+  readonly passwordKey?: string;
+}
+
+/** Options common to the Secrets that `Credentials` declares. */
+export interface CredentialsOptions extends CredentialsKeys {
+  /**
+   * Name of the Secret.
+   *
+   * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+   */
+  readonly secretName: string;
+
+  /**
+   * Namespace of the Secret.
+   *
+   * @default - the namespace of the chart, else "mlflow"
+   */
+  readonly namespace?: string;
+
+  /**
+   * Labels of the Secret.
+   *
+   * @default - none
+   */
+  readonly labels?: { [key: string]: string };
+}
+
+/** Props of `Credentials`. */
+export interface CredentialsProps extends CredentialsOptions {
+  /**
+   * The user name to write into the Secret. Where it ends with a hyphen, random letters and digits are added
+   * up to 20 characters.
+   *
+   * @default "mlflow-"
+   */
+  readonly username?: string;
+}
+
+/** Props of `Credentials.fromSecretName`. */
+export interface ExistingSecretProps extends CredentialsKeys {
+  /**
+   * Namespace of the Secret.
+   *
+   * @default - the namespace of the chart, else "mlflow"
+   */
+  readonly namespace?: string;
+}
+
+/** Props of `Credentials.fromLiterals`. */
+export interface LiteralCredentialsProps extends CredentialsOptions {
+  /** The user name (or access key id), as it will stand in the YAML. */
+  readonly username: string;
+
+  /** The password (or secret access key), as it will stand, base64-encoded and readable by everybody, in the YAML. */
+  readonly password: string;
+}
+
+/**
+ * The Secret of a store, with values that the cluster makes up: the YAML declares the Secret without data, and
+ * the bootstrap Job of the store fills in what is missing and changes nothing that is there. So a second
+ * `kubectl apply` and a GitOps controller leave the values alone.
+ *
+ * For a Secret that exists already see `Credentials.fromSecretName`, for values in the program (development
+ * only) `Credentials.fromLiterals`.
+ *
+ * @see https://kubernetes.io/docs/concepts/configuration/secret/
+ */
+export class Credentials extends Construct implements ICredentials {
+  /**
+   * Credentials in a Secret that somebody else makes: by hand, or an operator. The keys can have any names.
+   *
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param secretName the name of the Secret
+   * @param props the keys and the namespace
+   */
+  public static fromSecretName(scope: Construct, id: string, secretName: string, props: ExistingSecretProps = {}): ICredentials {
+    return new ExistingCredentials(scope, id, secretName, props);
+  }
+
+  /**
+   * Credentials whose values stand in the program and so in the generated YAML. For development only: synth
+   * prints a warning.
+   *
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the values, and the name and keys of the Secret
+   */
+  public static fromLiterals(scope: Construct, id: string, props: LiteralCredentialsProps): ICredentials {
+    return new LiteralCredentials(scope, id, props);
+  }
+
+  public readonly secretName: string;
+  public readonly namespace: string;
+  public readonly usernameKey: string;
+  public readonly passwordKey: string;
+  public readonly generated = true;
+  public readonly generatedUsername?: string;
+
+  /** The Secret, which the YAML declares without data. */
+  public readonly secret: k8s.KubeSecret;
+
+  public constructor(scope: Construct, id: string, props: CredentialsProps) {
+    super(scope, id);
+    const checks = new PropChecks(this);
+    this.secretName = checks.objectName('secretName', props.secretName);
+    this.namespace = checks.namespace(this, props.namespace);
+    ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
+    this.generatedUsername = props.username ?? 'mlflow-';
+    if (!/^[a-z][-_a-z0-9]{2,19}$/.test(this.generatedUsername)) {
+      checks.fault({
+        prop: 'username',
+        value: this.generatedUsername,
+        rule: 'a generated user name has 3 to 20 characters (the limit of MinIO): lower-case letters, digits, "-" and "_", a letter first',
+        fix: 'pass a name such as "mlflow", or a beginning such as "mlflow-"',
+      });
+    }
+    this.secret = new k8s.KubeSecret(this, 'Secret', {
+      metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
+      type: 'Opaque',
+    });
+    this.node.defaultChild = this.secret;
+  }
+}
+
+class ExistingCredentials extends Construct implements ICredentials {
+  public readonly secretName: string;
+  public readonly namespace: string;
+  public readonly usernameKey: string;
+  public readonly passwordKey: string;
+  public readonly generated = false;
+
+  public constructor(scope: Construct, id: string, secretName: string, props: ExistingSecretProps) {
+    super(scope, id);
+    const checks = new PropChecks(this);
+    this.secretName = checks.objectName('secretName', secretName);
+    this.namespace = checks.namespace(this, props.namespace);
+    ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
+  }
+}
+
+class LiteralCredentials extends ExistingCredentials {
+  public readonly secret: k8s.KubeSecret;
+
+  public constructor(scope: Construct, id: string, props: LiteralCredentialsProps) {
+    super(scope, id, props.secretName, props);
+    const checks = new PropChecks(this);
+    for (const prop of ['username', 'password'] as const) {
+      if (typeof props[prop] !== 'string' || props[prop].trim() === '' || props[prop] !== props[prop].trim()) {
+        checks.fault({
+          prop,
+          value: '(not shown)',
+          rule: 'a literal is a text that is not empty and has no white space at its ends, which boto3 would send along and MinIO would not',
+          fix: `pass the ${prop} without white space around it`,
+        });
+      }
+    }
+    console.warn(
+      `WARNING: [${this.node.path}] the values of Secret "${this.secretName}" are literals and stand in the generated YAML. ` +
+        'This is for development only: use new Credentials(…) or Credentials.fromSecretName(…) elsewhere.',
+    );
+    this.secret = new k8s.KubeSecret(this, 'Secret', {
+      metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
+      type: 'Opaque',
+      data: {
+        [this.usernameKey]: Buffer.from(String(props.username)).toString('base64'),
+        [this.passwordKey]: Buffer.from(String(props.password)).toString('base64'),
+      },
+    });
+    this.node.defaultChild = this.secret;
+  }
+}
+
+function secretKeys(checks: PropChecks, keys: CredentialsKeys): Required<CredentialsKeys> {
+  const usernameKey = checks.secretKey('usernameKey', keys.usernameKey ?? 'username');
+  const passwordKey = checks.secretKey('passwordKey', keys.passwordKey ?? 'password');
+  if (usernameKey === passwordKey) {
+    checks.fault({
+      prop: 'passwordKey',
+      value: passwordKey,
+      rule: 'user name and password stand under two keys, here both under usernameKey',
+      fix: 'pass two different keys',
+    });
+  }
+  return { usernameKey, passwordKey };
+}

@@ -1,0 +1,31 @@
+/**
+ * Every image that the stack runs, each pinned to a version. This is the one file to change for an upgrade.
+ *
+ * @see https://kubernetes.io/docs/concepts/containers/images/#image-names
+ */
+export class Images {
+  /**
+   * MLflow with the drivers for S3 (boto3) and PostgreSQL (psycopg2): the `-full` variant, because the plain one has neither.
+   * The Jobs that write generated Secrets use its Python as well.
+   *
+   * @see https://mlflow.org/docs/latest/self-hosting/
+   */
+  public static readonly MLFLOW = 'ghcr.io/mlflow/mlflow:v3.17.2-full';
+
+  /**
+   * PostgreSQL, the official image.
+   *
+   * @see https://hub.docker.com/_/postgres
+   */
+  public static readonly POSTGRES = 'docker.io/library/postgres:17.12';
+
+  /**
+   * A MinIO-compatible server with the client `mc` in it: the community fork of MinIO, since the images of
+   * MinIO itself can no longer be pulled.
+   *
+   * @see https://hub.docker.com/r/pgsty/silo
+   */
+  public static readonly MINIO = 'docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z';
+
+  private constructor() {}
+}

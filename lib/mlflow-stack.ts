@@ -1,0 +1,153 @@
+import { ApiObject, Chart, JsonPatch } from 'cdk8s';
+import { Construct } from 'constructs';
+import { IArtifactStore } from './artifact-store/artifact-store';
+import { Minio } from './artifact-store/minio';
+import { IBackendStore } from './backend-store/backend-store';
+import { Postgres } from './backend-store/postgres';
+import { PropChecks } from './common/prop-checks';
+import { StartupScript } from './tracking-server/startup-script';
+import { TrackingServer, TrackingServerOptions } from './tracking-server/tracking-server';
+import { k8s } from '../imports/k8s';
+
+const DEFAULT_NAME = 'mlflow';
+/** Longest name: that of a store, `<name>-postgres`, has at most 42 characters. */
+const MAX_NAME = 33;
+
+/** Props of `MlflowStack`. */
+export interface MlflowStackProps {
+  /**
+   * Name of the stack. With the default the objects have the well-known names: `mlflow`, `mlflow-service`,
+   * `mlflow-server`, `postgres`, `minio`, `mlflow-startup-script`. With another, all of them begin with it, so that
+   * several stacks fit into one namespace.
+   *
+   * @default "mlflow"
+   */
+  readonly name?: string;
+
+  /**
+   * Namespace of all objects.
+   *
+   * @default - the namespace of the chart, else "mlflow"
+   */
+  readonly namespace?: string;
+
+  /**
+   * Whether the stack makes its Namespace, which enforces the Pod Security Standard `restricted`. Pass false where
+   * the namespace exists or belongs to somebody else.
+   *
+   * @default true
+   * @see https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+   */
+  readonly createNamespace?: boolean;
+
+  /**
+   * Where experiments, runs and the model registry are kept.
+   *
+   * @default - a new `Postgres`
+   */
+  readonly backendStore?: IBackendStore;
+
+  /**
+   * Where artifacts are kept.
+   *
+   * @default - a new `Minio`
+   */
+  readonly artifactStore?: IArtifactStore;
+
+  /**
+   * The script that starts the tracking server.
+   *
+   * @default - a new `StartupScript`
+   */
+  readonly startupScript?: StartupScript;
+
+  /**
+   * Options of the tracking server.
+   *
+   * @default - those of `TrackingServer`
+   */
+  readonly trackingServer?: TrackingServerOptions;
+}
+
+/**
+ * MLflow on Kubernetes, complete: a tracking server with proxied artifacts, PostgreSQL as backend store and MinIO as
+ * artifact store. Every part can be replaced by passing another.
+ *
+ * @see https://mlflow.org/docs/latest/self-hosting/architecture/tracking-server/
+ */
+export class MlflowStack extends Construct {
+  /** Namespace of all objects. */
+  public readonly namespace: string;
+
+  /** The Namespace, where the stack makes it. */
+  public readonly namespaceObject?: k8s.KubeNamespace;
+
+  /** Where experiments, runs and the model registry are kept. */
+  public readonly backendStore: IBackendStore;
+
+  /** Where artifacts are kept. */
+  public readonly artifactStore: IArtifactStore;
+
+  /** The tracking server. */
+  public readonly trackingServer: TrackingServer;
+
+  /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
+  public readonly trackingUri: string;
+
+  public constructor(scope: Construct, id: string, props: MlflowStackProps = {}) {
+    super(scope, id);
+    const checks = new PropChecks(this);
+    const name = checks.name('name', props.name ?? DEFAULT_NAME, MAX_NAME);
+    const namespace = checks.namespace(this, props.namespace);
+    const storeName = (store: string) => (name === DEFAULT_NAME ? store : `${name}-${store}`);
+    this.namespace = namespace;
+
+    if (props.createNamespace ?? true) {
+      // a store that is passed in stands before the stack, and its objects need the Namespace just as well
+      const before = Chart.of(this).node.findAll().filter((construct) => ApiObject.isApiObject(construct));
+      this.namespaceObject = new k8s.KubeNamespace(this, 'Namespace', {
+        metadata: {
+          name: namespace,
+          labels: {
+            'app.kubernetes.io/part-of': 'mlflow',
+            'app.kubernetes.io/managed-by': 'cdk8s',
+            'pod-security.kubernetes.io/enforce': 'restricted',
+          },
+        },
+      });
+      // cdk8s gives the namespace of the chart to every object, and a Namespace is in none
+      if (Chart.of(this).namespace !== undefined) this.namespaceObject.addJsonPatch(JsonPatch.remove('/metadata/namespace'));
+      for (const object of before) object.node.addDependency(this.namespaceObject);
+    }
+
+    this.backendStore = props.backendStore ?? new Postgres(this, 'BackendStore', { name: storeName('postgres'), instance: name, namespace });
+    this.artifactStore = props.artifactStore ?? new Minio(this, 'ArtifactStore', { name: storeName('minio'), instance: name, namespace });
+    this.trackingServer = new TrackingServer(this, 'TrackingServer', {
+      ...props.trackingServer,
+      name,
+      namespace,
+      backendStore: this.backendStore,
+      artifactStore: this.artifactStore,
+      startupScript: props.startupScript,
+    });
+    this.trackingUri = this.trackingServer.trackingUri;
+    this.node.defaultChild = this.trackingServer;
+    this.node.addValidation({ validate: () => sameNames(this) });
+  }
+}
+
+/** Objects of the stack that another object of the chart would overwrite in the cluster. */
+function sameNames(stack: MlflowStack): string[] {
+  const key = (object: ApiObject) => `${object.kind} "${object.name}" in namespace "${object.metadata.namespace ?? '(none)'}"`;
+  const objects = (scope: Construct) => scope.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));
+  const own = new Set<ApiObject>(objects(stack));
+  const elsewhere = new Map(objects(Chart.of(stack)).filter((object) => !own.has(object)).map((object) => [key(object), object]));
+  const twice = [...own].filter((object) => elsewhere.has(key(object)));
+  if (twice.length === 0) return [];
+  const first = elsewhere.get(key(twice[0]))!;
+  return [
+    `name: got ${twice.map(key).join(', ')}, which [${first.node.path}] makes as well. ` +
+      'Rule: in one namespace a kind has each name once, and the second would overwrite the first. ' +
+      'Fix: give each stack of the namespace its own `name`, and let one of them make the Namespace (createNamespace: false for the others).',
+  ];
+}

@@ -1,0 +1,89 @@
+import { Construct } from 'constructs';
+import { START_MLFLOW_PY } from '../assets.generated';
+import { fingerprint } from '../common/hash';
+import { PropChecks } from '../common/prop-checks';
+import { k8s } from '../../imports/k8s';
+
+const KEY = 'start-mlflow.py';
+
+/** Props of `StartupScript`. */
+export interface StartupScriptProps {
+  /**
+   * Name of the ConfigMap.
+   *
+   * @default "mlflow-startup-script"
+   */
+  readonly name?: string;
+
+  /**
+   * Namespace of the ConfigMap. It has to be that of the tracking server.
+   *
+   * @default - the namespace of the chart, else "mlflow"
+   */
+  readonly namespace?: string;
+
+  /**
+   * Text of the script: a Python program that ends by replacing itself with the command in its arguments.
+   *
+   * @default - the script of this library
+   */
+  readonly content?: string;
+
+  /**
+   * Labels of the ConfigMap.
+   *
+   * @default - none
+   */
+  readonly labels?: { [key: string]: string };
+}
+
+/**
+ * The ConfigMap with `start-mlflow.py`: it puts the S3 credentials in place, waits for the database, and becomes
+ * the MLflow server.
+ */
+export class StartupScript extends Construct {
+  /** Name of the ConfigMap. */
+  public readonly configMapName: string;
+
+  /** Namespace of the ConfigMap. */
+  public readonly namespace: string;
+
+  /** Key of the script in the ConfigMap. */
+  public readonly key: string = KEY;
+
+  /** Path of the script in the container. */
+  public readonly mountPath: string = `/app/${KEY}`;
+
+  /**
+   * Fingerprint of the script. As an annotation of the pod template it replaces the pods when the script changes,
+   * since a file that is mounted with `subPath` is never updated.
+   *
+   * @see https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
+   */
+  public readonly checksum: string;
+
+  /** The ConfigMap. */
+  public readonly configMap: k8s.KubeConfigMap;
+
+  public constructor(scope: Construct, id: string, props: StartupScriptProps = {}) {
+    super(scope, id);
+    const checks = new PropChecks(this);
+    const content = props.content ?? START_MLFLOW_PY;
+    this.configMapName = checks.objectName('name', props.name ?? 'mlflow-startup-script');
+    this.namespace = checks.namespace(this, props.namespace);
+    if (typeof content !== 'string' || content.trim() === '') {
+      checks.fault({
+        prop: 'content',
+        value: content,
+        rule: 'the script is a Python program that ends with os.execvp of its arguments',
+        fix: 'pass the text of the program, or leave the prop out',
+      });
+    }
+    this.checksum = fingerprint(content);
+    this.configMap = new k8s.KubeConfigMap(this, 'ConfigMap', {
+      metadata: { name: this.configMapName, namespace: this.namespace, labels: props.labels },
+      data: { [KEY]: content },
+    });
+    this.node.defaultChild = this.configMap;
+  }
+}

@@ -26,6 +26,4 @@ export class Images {
    * @see https://hub.docker.com/r/pgsty/silo
    */
   public static readonly MINIO = 'docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z';
-
-  private constructor() {}
 }

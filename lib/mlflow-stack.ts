@@ -5,6 +5,7 @@ import { Minio } from './artifact-store/minio';
 import { IBackendStore } from './backend-store/backend-store';
 import { Postgres } from './backend-store/postgres';
 import { PropChecks } from './common/prop-checks';
+import { rejectTakenNames } from './common/unique-names';
 import { StartupScript } from './tracking-server/startup-script';
 import { TrackingServer, TrackingServerOptions } from './tracking-server/tracking-server';
 import { k8s } from '../imports/k8s';
@@ -117,6 +118,7 @@ export class MlflowStack extends Construct {
       });
       // cdk8s gives the namespace of the chart to every object, and a Namespace is in none
       if (Chart.of(this).namespace !== undefined) this.namespaceObject.addJsonPatch(JsonPatch.remove('/metadata/namespace'));
+      rejectTakenNames(this.namespaceObject, 'createNamespace', 'let one stack of the namespace make it, and pass createNamespace: false to the others');
       for (const object of before) object.node.addDependency(this.namespaceObject);
     }
 
@@ -132,22 +134,5 @@ export class MlflowStack extends Construct {
     });
     this.trackingUri = this.trackingServer.trackingUri;
     this.node.defaultChild = this.trackingServer;
-    this.node.addValidation({ validate: () => sameNames(this) });
   }
-}
-
-/** Objects of the stack that another object of the chart would overwrite in the cluster. */
-function sameNames(stack: MlflowStack): string[] {
-  const key = (object: ApiObject) => `${object.kind} "${object.name}" in namespace "${object.metadata.namespace ?? '(none)'}"`;
-  const objects = (scope: Construct) => scope.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));
-  const own = new Set<ApiObject>(objects(stack));
-  const elsewhere = new Map(objects(Chart.of(stack)).filter((object) => !own.has(object)).map((object) => [key(object), object]));
-  const twice = [...own].filter((object) => elsewhere.has(key(object)));
-  if (twice.length === 0) return [];
-  const first = elsewhere.get(key(twice[0]))!;
-  return [
-    `name: got ${twice.map(key).join(', ')}, which [${first.node.path}] makes as well. ` +
-      'Rule: in one namespace a kind has each name once, and the second would overwrite the first. ' +
-      'Fix: give each stack of the namespace its own `name`, and let one of them make the Namespace (createNamespace: false for the others).',
-  ];
 }

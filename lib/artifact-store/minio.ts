@@ -2,9 +2,10 @@ import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
 import { MAKE_BUCKET_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { CONTAINER_SECURITY, POD_SECURITY, completeClaimTemplate, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
 import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
+import { rejectTakenNames } from '../common/unique-names';
 import { BootstrapJob } from '../credentials/bootstrap-job';
 import { Credentials, ICredentials } from '../credentials/credentials';
 import { Images } from '../images';
@@ -206,6 +207,8 @@ export class Minio extends Construct implements IArtifactStore {
         ],
       },
     });
+    rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
+    completeClaimTemplate(this.statefulSet);
     this.node.defaultChild = this.statefulSet;
 
     this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {

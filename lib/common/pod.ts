@@ -1,3 +1,4 @@
+import { JsonPatch } from 'cdk8s';
 import { PropChecks, quantity } from './prop-checks';
 import { k8s } from '../../imports/k8s';
 import { ContainerResources } from '../resources';
@@ -59,16 +60,30 @@ export function emptyDir(name: string, sizeLimit: string, inMemory = false): k8s
   return { name, emptyDir: { sizeLimit: k8s.Quantity.fromString(sizeLimit), ...(inMemory ? { medium: 'Memory' } : {}) } };
 }
 
-/** The volume claim of a StatefulSet. */
+/** The volume claim of a StatefulSet. Its template has to be completed by `completeClaimTemplate`. */
 export function volumeClaim(name: string, labels: { [key: string]: string }, size: string, storageClassName?: string): k8s.KubePersistentVolumeClaimProps {
   return {
     metadata: { name, labels },
     spec: {
       accessModes: ['ReadWriteOnce'],
       storageClassName,
+      volumeMode: 'Filesystem',
       resources: { requests: { storage: k8s.Quantity.fromString(size) } },
     },
   };
+}
+
+/**
+ * Adds to the claim template what the API server would add. `kubectl apply` compares this list as a whole, and would
+ * patch the StatefulSet at every run.
+ */
+export function completeClaimTemplate(statefulSet: k8s.KubeStatefulSet): void {
+  const template = '/spec/volumeClaimTemplates/0';
+  statefulSet.addJsonPatch(
+    JsonPatch.add(`${template}/apiVersion`, 'v1'),
+    JsonPatch.add(`${template}/kind`, 'PersistentVolumeClaim'),
+    JsonPatch.add(`${template}/status`, { phase: 'Pending' }),
+  );
 }
 
 /** An environment variable whose value stands in a Secret. */

@@ -8,6 +8,7 @@ import { IBackendStore } from '../backend-store/backend-store';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir } from '../common/pod';
 import { PropChecks, quantity } from '../common/prop-checks';
+import { rejectTakenNames } from '../common/unique-names';
 import { Images } from '../images';
 import { ContainerResources } from '../resources';
 import { k8s } from '../../imports/k8s';
@@ -319,6 +320,7 @@ export class TrackingServer extends Construct {
         },
       },
     });
+    rejectTakenNames(this, 'name', 'give each tracking server of the namespace, or each stack, its own name');
     this.node.defaultChild = this.deployment;
 
     const service = (constructId: string, serviceName: string): k8s.KubeService =>

@@ -2,7 +2,7 @@ import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
 import { MAKE_BUCKET_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
-import { CONTAINER_SECURITY, POD_SECURITY, completeClaimTemplate, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { CONTAINER_SECURITY, POD_SECURITY, StableStatefulSet, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
 import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
 import { rejectTakenNames } from '../common/unique-names';
@@ -150,7 +150,7 @@ export class Minio extends Construct implements IArtifactStore {
     });
 
     const live = { httpGet: { path: '/minio/health/live', port: k8s.IntOrString.fromString('s3') }, timeoutSeconds: 5 };
-    this.statefulSet = new k8s.KubeStatefulSet(this, 'StatefulSet', {
+    this.statefulSet = new StableStatefulSet(this, 'StatefulSet', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         serviceName: name,
@@ -208,7 +208,6 @@ export class Minio extends Construct implements IArtifactStore {
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
-    completeClaimTemplate(this.statefulSet);
     this.node.defaultChild = this.statefulSet;
 
     this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {

@@ -2,7 +2,7 @@ import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
 import { MAKE_DATABASE_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
-import { CONTAINER_SECURITY, POD_SECURITY, completeClaimTemplate, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { CONTAINER_SECURITY, POD_SECURITY, StableStatefulSet, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
 import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
 import { rejectTakenNames } from '../common/unique-names';
@@ -133,7 +133,7 @@ export class Postgres extends Construct implements IBackendStore {
     });
 
     const ready = { exec: { command: ['pg_isready', '--host=127.0.0.1', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
-    this.statefulSet = new k8s.KubeStatefulSet(this, 'StatefulSet', {
+    this.statefulSet = new StableStatefulSet(this, 'StatefulSet', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         serviceName: name,
@@ -184,7 +184,6 @@ export class Postgres extends Construct implements IBackendStore {
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
-    completeClaimTemplate(this.statefulSet);
     this.node.defaultChild = this.statefulSet;
 
     this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {

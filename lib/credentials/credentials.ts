@@ -144,7 +144,7 @@ export class Credentials extends Construct implements ICredentials {
   public readonly namespace: string;
   public readonly usernameKey: string;
   public readonly passwordKey: string;
-  public readonly generated = true;
+  public readonly generated: boolean = true;
   public readonly generatedUsername?: string;
 
   /** The Secret, which the YAML declares without data. */
@@ -178,7 +178,7 @@ class ExistingCredentials extends Construct implements ICredentials {
   public readonly namespace: string;
   public readonly usernameKey: string;
   public readonly passwordKey: string;
-  public readonly generated = false;
+  public readonly generated: boolean = false;
 
   public constructor(scope: Construct, id: string, secretName: string, props: ExistingSecretProps) {
     super(scope, id);

@@ -19,20 +19,25 @@ const HOST = '0.0.0.0';
 /** Seconds between the end of the wait for the database and the first answer of the server, at the most. */
 const START_SECONDS = 120;
 
-/** Flags that the constructs set, and the prop that each of them comes from. */
-const MANAGED_FLAGS: { [flag: string]: string } = {
-  '--host': 'nothing: the container always listens on all its addresses',
-  '-h': 'nothing: the container always listens on all its addresses',
+/** Flags that come from a prop. */
+const PROP_FLAGS: { [flag: string]: string } = {
   '--port': 'port',
   '-p': 'port',
   '--backend-store-uri': 'backendStore',
   '--artifacts-destination': 'artifactStore',
-  '--default-artifact-root': 'nothing: it is what keeps clients off the artifact store',
-  '--serve-artifacts': 'nothing: it is what keeps clients off the artifact store',
-  '--no-serve-artifacts': 'nothing: it is what keeps clients off the artifact store',
   '--allowed-hosts': 'allowedHosts',
   '--workers': 'workers',
   '-w': 'workers',
+};
+const LISTENS = 'the container always listens on all its addresses';
+const PROXIES = 'it is what keeps clients off the artifact store';
+/** Flags that are always the same, and why. */
+const FIXED_FLAGS: { [flag: string]: string } = {
+  '--host': LISTENS,
+  '-h': LISTENS,
+  '--default-artifact-root': PROXIES,
+  '--serve-artifacts': PROXIES,
+  '--no-serve-artifacts': PROXIES,
 };
 
 /** Options of a tracking server that have nothing to do with where it stores things. */
@@ -393,13 +398,12 @@ function allowedHosts(checks: PropChecks, hosts: string[] = ['*']): string[] {
 function extraArgs(checks: PropChecks, args: string[]): string[] {
   args.forEach((arg, index) => {
     const flag = /^(--[^=\s]+|-[a-z])/.exec(String(arg))?.[1];
-    if (flag !== undefined && flag in MANAGED_FLAGS) {
-      const owner = MANAGED_FLAGS[flag];
+    if (flag !== undefined && (flag in PROP_FLAGS || flag in FIXED_FLAGS)) {
       checks.fault({
         prop: `extraArgs[${index}]`,
         value: arg,
-        rule: `${flag} is a managed flag; it is set by ${owner.startsWith('nothing') ? 'the construct itself' : `the prop ${owner}`}`,
-        fix: owner.startsWith('nothing') ? `leave it out, since it can be changed by ${owner}` : `use the prop ${owner}`,
+        rule: `${flag} is a managed flag, set by ${flag in PROP_FLAGS ? `the prop ${PROP_FLAGS[flag]}` : 'the construct itself'}`,
+        fix: flag in PROP_FLAGS ? `use the prop ${PROP_FLAGS[flag]}` : `leave it out: ${FIXED_FLAGS[flag]}`,
       });
     }
   });

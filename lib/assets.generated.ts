@@ -11,6 +11,7 @@ cp "$CREDENTIALS_DIR/config.json" "$MC_CONFIG_DIR/config.json"
 
 reason=
 until answer=$(mc admin info store 2>&1 >/dev/null); do
+  answer=\${answer//$'\\n'/ } answer=\${answer//$'\\t'/}
   case $answer in
     *'Access Key Id you provided does not exist'* | *'signature we calculated does not match'* | *'Access Denied'*)
       echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \\"$ADMIN_SECRET\\":" \\
@@ -59,6 +60,7 @@ export PGUSER
 
 reason=
 until answer=$(psql --no-psqlrc --no-password --quiet --command='SELECT 1' 2>&1 >/dev/null); do
+  answer=\${answer//$'\\n'/ } answer=\${answer//$'\\t'/}
   case $answer in
     *'password authentication failed'* | *'role "'*'" does not exist'*)
       echo "ERROR: PostgreSQL at $PGHOST:$PGPORT refuses the superuser in Secret \\"$ADMIN_SECRET\\": its password was made when the" \\
@@ -197,7 +199,7 @@ def call(method, secret_name, body=None):
             return json.load(response)
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            raise NotYet(f'Secret "{secret_name}" does not exist') from None
+            raise NotYet(f'Secret "{secret_name}" does not exist: make it, or apply the manifests that declare it') from None
         if error.code == 409:
             raise NotYet(f'Secret "{secret_name}" was changed by somebody else meanwhile') from None
         if error.code == 403:
@@ -376,7 +378,7 @@ def fail(code, *lines):
 
 
 def put_credentials_in_place(environment):
-    """Sets what boto3 reads, all of it, so that no other source of credentials or region can win."""
+    """Sets what boto3 reads, all of it, so that no other source of credentials can win."""
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         value = environment.get(variable, "")
         if not value:
@@ -389,7 +391,7 @@ def put_credentials_in_place(environment):
         environment[variable] = value
     region = environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION") or DEFAULT_REGION
     environment["AWS_DEFAULT_REGION"] = region
-    environment["AWS_REGION"] = region
+    environment["AWS_REGION"] = environment.get("AWS_REGION") or region
 
 
 def flag(arguments, name, default=""):

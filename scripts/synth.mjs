@@ -11,23 +11,26 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = process.env.CDK8S_OUTDIR ?? join(root, 'dist');
 const program = join(root, 'build/main.cjs');
 
-embed();
-buildSync({
-  absWorkingDir: root,
-  entryPoints: ['main.ts'],
-  bundle: true,
-  format: 'cjs',
-  packages: 'external',
-  platform: 'node',
-  target: 'node20',
-  sourcemap: 'inline',
-  outfile: program,
-  logLevel: 'error',
-});
+function build() {
+  embed();
+  buildSync({
+    absWorkingDir: root,
+    entryPoints: ['main.ts'],
+    bundle: true,
+    format: 'cjs',
+    packages: 'external',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: 'inline',
+    outfile: program,
+    logLevel: 'silent',
+  });
+}
 
 mkdirSync(outdir, { recursive: true });
 const fresh = mkdtempSync(join(outdir, '.synth-'));
 try {
+  build();
   process.env.CDK8S_OUTDIR = fresh;
   createRequire(import.meta.url)(program);
   for (const file of readdirSync(outdir)) {

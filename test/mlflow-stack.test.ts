@@ -1,8 +1,499 @@
-import { Chart, Testing } from 'cdk8s';
-import { MlflowStack } from '../lib';
+import { ApiObject, Chart, JsonPatch, Testing } from 'cdk8s';
+import { Construct } from 'constructs';
+import {
+  ArtifactTransfer,
+  Credentials,
+  IArtifactStore,
+  IBackendStore,
+  Minio,
+  MlflowStack,
+  MlflowStackProps,
+  Postgres,
+  StartupScript,
+} from '../lib';
+import { Manifests, containers, faults, get, ofKind, shape, workloads } from './helpers';
 
-test('the default stack', () => {
-  const chart = new Chart(Testing.app(), 'mlflow');
-  new MlflowStack(chart, 'Stack');
-  expect(Testing.synth(chart)).toMatchSnapshot();
+const SELECTOR_LABELS = ['app.kubernetes.io/component', 'app.kubernetes.io/instance', 'app.kubernetes.io/name'];
+
+function synth(props?: MlflowStackProps): Manifests {
+  const chart = Testing.chart();
+  new MlflowStack(chart, 'Stack', props);
+  return Testing.synth(chart);
+}
+
+/** Kind, namespace and name of each object, without the fingerprint of a Job. */
+function names(objects: Manifests): string[] {
+  return objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? '-'}/${metadata.name.replace(/-[0-9a-f]{10}$/, '')}`);
+}
+
+function withExistingSecrets(): Manifests {
+  const chart = Testing.chart();
+  const existing = (name: string) => Credentials.fromSecretName(chart, name, name);
+  new MlflowStack(chart, 'Stack', {
+    backendStore: new Postgres(chart, 'Postgres', { credentials: existing('a'), superuserCredentials: existing('b') }),
+    artifactStore: new Minio(chart, 'Minio', { credentials: existing('c'), rootCredentials: existing('d') }),
+  });
+  return Testing.synth(chart);
+}
+
+const stacks: [string, Manifests][] = [
+  ['the default stack', synth()],
+  ['a stack with a name', synth({ name: 'team-a' })],
+  ['a stack with direct transfers', synth({ trackingServer: { artifactTransfer: ArtifactTransfer.DIRECT, jobExecution: true, replicas: 2 } })],
+  ['a stack with existing Secrets', withExistingSecrets()],
+];
+
+describe('the default stack', () => {
+  const objects = synth();
+  const [server] = containers(get(objects, 'Deployment', 'mlflow'));
+
+  test('as a whole', () => {
+    expect(shape(objects)).toMatchSnapshot();
+  });
+
+  test('is these objects', () => {
+    expect(names(objects)).toEqual([
+      'Namespace -/mlflow',
+      'Secret mlflow/postgres-superuser',
+      'Secret mlflow/postgres-user',
+      'Service mlflow/postgres',
+      'StatefulSet mlflow/postgres',
+      'ServiceAccount mlflow/postgres-bootstrap',
+      'Role mlflow/postgres-bootstrap',
+      'RoleBinding mlflow/postgres-bootstrap',
+      'ConfigMap mlflow/postgres-bootstrap',
+      'Job mlflow/postgres-bootstrap',
+      'Secret mlflow/minio-root',
+      'Secret mlflow/minio-user',
+      'Service mlflow/minio',
+      'StatefulSet mlflow/minio',
+      'ServiceAccount mlflow/minio-bootstrap',
+      'Role mlflow/minio-bootstrap',
+      'RoleBinding mlflow/minio-bootstrap',
+      'ConfigMap mlflow/minio-bootstrap',
+      'Job mlflow/minio-bootstrap',
+      'ConfigMap mlflow/mlflow-startup-script',
+      'ConfigMap mlflow/mlflow-plugins',
+      'Deployment mlflow/mlflow',
+      'Service mlflow/mlflow-service',
+      'Service mlflow/mlflow-server',
+    ]);
+  });
+
+  test('starts MLflow with these arguments', () => {
+    expect(server.args).toEqual([
+      'mlflow',
+      'server',
+      '--host=0.0.0.0',
+      '--port=5000',
+      '--backend-store-uri=postgresql://postgres.mlflow.svc.cluster.local:5432/mlflow',
+      '--artifacts-destination=s3://mlflow-bucket',
+      '--default-artifact-root=mlflow-artifacts:/',
+      '--serve-artifacts',
+      '--allowed-hosts=*',
+    ]);
+  });
+
+  test('gives MLflow these variables', () => {
+    expect(server.env.map(({ name }: { name: string }) => name)).toEqual([
+      'AWS_ACCESS_KEY_ID',
+      'AWS_SECRET_ACCESS_KEY',
+      'MLFLOW_S3_ENDPOINT_URL',
+      'AWS_DEFAULT_REGION',
+      'AWS_REGION',
+      'PGUSER',
+      'PGPASSWORD',
+      'MLFLOW_WORKERS',
+      'MLFLOW_SERVER_ENABLE_JOB_EXECUTION',
+      'PYTHONPATH',
+      'STARTUP_DEADLINE_SECONDS',
+      'HOME',
+      'MALLOC_ARENA_MAX',
+    ]);
+    expect(server.env).toContainEqual({ name: 'MLFLOW_S3_ENDPOINT_URL', value: 'http://minio.mlflow.svc.cluster.local:9000' });
+  });
+
+  test('has no secret value in it', () => {
+    const secrets = ofKind(objects, 'Secret');
+    expect(secrets).toHaveLength(4);
+    for (const secret of secrets) expect(Object.keys(secret).sort()).toEqual(['apiVersion', 'kind', 'metadata', 'type']);
+  });
+
+  test('enforces the Pod Security Standard in its Namespace', () => {
+    expect(objects[0]).toEqual({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name: 'mlflow',
+        labels: {
+          'app.kubernetes.io/part-of': 'mlflow',
+          'app.kubernetes.io/managed-by': 'cdk8s',
+          'pod-security.kubernetes.io/enforce': 'restricted',
+        },
+      },
+    });
+  });
+
+  test('tells others where it is', () => {
+    const stack = new MlflowStack(Testing.chart(), 'Stack');
+    expect(stack.trackingUri).toBe('http://mlflow-service.mlflow.svc.cluster.local:5000');
+    expect(stack.namespace).toBe('mlflow');
+    expect(stack.namespaceObject?.name).toBe('mlflow');
+    expect(stack.backendStore).toBeInstanceOf(Postgres);
+    expect(stack.artifactStore).toBeInstanceOf(Minio);
+    expect(ApiObject.of(stack)).toBe(stack.trackingServer.deployment);
+  });
+
+  test('can be patched', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack').trackingServer.deployment.addJsonPatch(JsonPatch.replace('/spec/replicas', 5));
+    expect(get(Testing.synth(chart), 'Deployment', 'mlflow').spec.replicas).toBe(5);
+  });
+});
+
+describe.each(stacks)('in %s', (_, objects) => {
+  const pods = workloads(objects).map((workload): [string, Manifests[number]] => [`${workload.kind} ${workload.metadata.name}`, workload]);
+  const all = pods.flatMap(([name, workload]) =>
+    containers(workload).map((container): [string, Manifests[number]] => [`${container.name} of ${name}`, container]),
+  );
+
+  test('there are five pods with nine containers', () => {
+    expect(pods.map(([name]) => name.replace(/ .*/, '')).sort()).toEqual(['Deployment', 'Job', 'Job', 'StatefulSet', 'StatefulSet']);
+    expect(all).toHaveLength(9);
+  });
+
+  test.each(pods)('the pods of %s run as nobody of the node, with the default filter of system calls', (__, { spec }) => {
+    expect(spec.template.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+    expect(spec.template.spec.securityContext.runAsUser).toBeGreaterThan(0);
+    for (const field of ['hostNetwork', 'hostPID', 'hostIPC']) expect(spec.template.spec).not.toHaveProperty(field);
+    for (const volume of spec.template.spec.volumes) expect(volume).not.toHaveProperty('hostPath');
+  });
+
+  test.each(all)('%s has no rights and a read-only file system', (__, container) => {
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+    });
+  });
+
+  test.each(all)('%s says what it needs and what it may take', (__, { resources }) => {
+    for (const amounts of [resources.requests, resources.limits]) {
+      expect(amounts.cpu).toMatch(/^[1-9][0-9]*m?$/);
+      expect(amounts.memory).toMatch(/^[1-9][0-9]*[MG]i$/);
+    }
+  });
+
+  test.each(all)('%s has an image with a version', (__, { image }) => {
+    expect(image).toMatch(/:[\w.-]*\d[\w.-]*$/);
+  });
+
+  test.each(pods)('the pods of %s get a token only where they need it, and no variables of Services', (__, { kind, spec }) => {
+    expect(spec.template.spec.automountServiceAccountToken).toBe(kind === 'Job');
+    expect(spec.template.spec.enableServiceLinks).toBe(false);
+  });
+
+  test.each(pods)('all that is mounted into the pods of %s is there', (__, workload) => {
+    const { volumes } = workload.spec.template.spec;
+    const claims: Manifests = workload.spec.volumeClaimTemplates ?? [];
+    const there = [...volumes.map(({ name }: { name: string }) => name), ...claims.map(({ metadata }) => metadata.name)];
+    const mounted = containers(workload).flatMap(({ volumeMounts }) => volumeMounts.map(({ name }: { name: string }) => name));
+    expect(new Set(mounted)).toEqual(new Set(there));
+    for (const { configMap } of volumes) {
+      if (configMap === undefined) continue;
+      const { data } = get(objects, 'ConfigMap', configMap.name);
+      for (const { key } of configMap.items ?? []) expect(data).toHaveProperty([key]);
+    }
+  });
+
+  test('selectors are made of name, instance and component', () => {
+    const selectors = [
+      ...workloads(objects).flatMap(({ spec }) => spec.selector?.matchLabels ?? []),
+      ...ofKind(objects, 'Service').map(({ spec }) => spec.selector),
+      ...ofKind(objects, 'StatefulSet').map(({ spec }) => spec.volumeClaimTemplates[0].metadata.labels),
+    ];
+    expect(selectors).toHaveLength(9);
+    for (const selector of selectors) expect(Object.keys(selector).sort()).toEqual(SELECTOR_LABELS);
+  });
+
+  test('each workload selects its own pods', () => {
+    for (const { kind, spec } of workloads(objects)) {
+      if (kind === 'Job') continue;
+      expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
+    }
+  });
+
+  test('each Service leads to the pods of one workload, at ports that they have, and never to those of a Job', () => {
+    const matches = (selector: { [key: string]: string }) =>
+      workloads(objects).filter(({ spec }) => Object.entries(selector).every(([key, value]) => spec.template.metadata.labels[key] === value));
+    const targets = ofKind(objects, 'Service').map(({ metadata, spec }) => {
+      const found = matches(spec.selector);
+      const ports = found.flatMap((workload) => containers(workload).flatMap((container) => container.ports ?? []));
+      for (const { targetPort } of spec.ports) expect(ports).toContainEqual(expect.objectContaining({ name: targetPort }));
+      return [metadata.name.replace(/^.*-/, ''), found.map(({ kind }) => kind)];
+    });
+    expect(Object.fromEntries(targets)).toEqual({
+      postgres: ['StatefulSet'],
+      minio: ['StatefulSet'],
+      service: ['Deployment'],
+      server: ['Deployment'],
+    });
+  });
+
+  test('nothing depends on the place in the tree of constructs', () => {
+    expect(JSON.stringify(objects)).not.toContain('cdk8s.io/metadata.addr');
+  });
+
+  test('the claim templates are complete', () => {
+    for (const { spec } of ofKind(objects, 'StatefulSet')) {
+      expect(spec.volumeClaimTemplates).toEqual([
+        expect.objectContaining({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: { phase: 'Pending' } }),
+      ]);
+    }
+  });
+
+  test('all names and labels are short enough', () => {
+    for (const { metadata } of objects) {
+      expect(metadata.name.length).toBeLessThanOrEqual(63);
+      for (const value of Object.values(metadata.labels ?? {})) expect(value).toMatch(/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/);
+    }
+  });
+});
+
+describe('the place in the tree', () => {
+  const plain = JSON.stringify(synth());
+
+  test('another id changes nothing', () => {
+    const chart = new Chart(Testing.app(), 'another-chart');
+    new MlflowStack(chart, 'Another');
+    expect(JSON.stringify(Testing.synth(chart))).toBe(plain);
+  });
+
+  test('constructs around the stack change nothing', () => {
+    const chart = Testing.chart();
+    new MlflowStack(new Construct(new Construct(chart, 'Platform'), 'Learning'), 'Stack');
+    expect(JSON.stringify(Testing.synth(chart))).toBe(plain);
+  });
+
+  test('the next synth changes nothing', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack');
+    expect(JSON.stringify(Testing.synth(chart))).toBe(plain);
+    expect(JSON.stringify(Testing.synth(chart))).toBe(plain);
+  });
+});
+
+describe('the namespace', () => {
+  test('is the prop, else that of the chart, else mlflow', () => {
+    const chart = (id: string, namespace?: string) => new Chart(Testing.app(), id, { namespace });
+    expect(new MlflowStack(chart('a', 'from-chart'), 'Stack', { namespace: 'from-prop' }).namespace).toBe('from-prop');
+    expect(new MlflowStack(chart('b', 'from-chart'), 'Stack').namespace).toBe('from-chart');
+    expect(new MlflowStack(chart('c'), 'Stack').namespace).toBe('mlflow');
+  });
+
+  test.each<[string, string | undefined, MlflowStackProps]>([
+    ['the prop', undefined, { namespace: 'team-a' }],
+    ['the chart', 'team-a', {}],
+    ['the prop against the chart', 'other', { namespace: 'team-a' }],
+  ])('of %s is that of all objects, and the Namespace itself is in none', (_, namespace, props) => {
+    const chart = new Chart(Testing.app(), 'test', { namespace });
+    new MlflowStack(chart, 'Stack', props);
+    const [first, ...rest] = Testing.synth(chart);
+    expect(first).toMatchObject({ kind: 'Namespace', metadata: { name: 'team-a' } });
+    expect(first.metadata).not.toHaveProperty('namespace');
+    for (const { metadata } of rest) expect(metadata.namespace).toBe('team-a');
+    expect(JSON.stringify(rest)).not.toContain('mlflow.svc.cluster.local');
+    expect(rest.length).toBe(23);
+  });
+
+  test('is not made where it exists', () => {
+    const stack = new MlflowStack(Testing.chart(), 'Stack', { createNamespace: false });
+    expect(stack.namespaceObject).toBeUndefined();
+    expect(ofKind(synth({ createNamespace: false }), 'Namespace')).toEqual([]);
+    expect(synth({ createNamespace: false })).toEqual(synth().slice(1));
+  });
+
+  test.each([undefined, 'mlflow'])('stands before stores that were there before it, in a chart of namespace %s', (namespace) => {
+    const chart = new Chart(Testing.app(), 'test', { namespace });
+    const script = new StartupScript(chart, 'Script');
+    const artifactStore = new Minio(chart, 'Files');
+    const backendStore = new Postgres(new Construct(chart, 'Data'), 'Database');
+    new MlflowStack(chart, 'Stack', { artifactStore, backendStore, startupScript: script });
+    const objects = Testing.synth(chart);
+    expect(names(objects)[0]).toBe('Namespace -/mlflow');
+    expect([...names(objects)].sort()).toEqual([...names(synth())].sort());
+  });
+});
+
+describe('several stacks', () => {
+  test('in two namespaces', () => {
+    const app = Testing.app();
+    const [one, two] = ['team-a', 'team-b'].map((namespace) => {
+      const chart = new Chart(app, namespace, { namespace });
+      new MlflowStack(chart, 'Stack');
+      return chart;
+    });
+    const text = (chart: Chart) => JSON.stringify(Testing.synth(chart).map(({ kind, metadata, ...rest }) => ({ kind, metadata, rest })));
+    expect(text(one)).not.toContain('team-b');
+    expect(names(Testing.synth(one)).join().replaceAll('team-a', 'team-b')).toBe(names(Testing.synth(two)).join());
+  });
+
+  test('in two namespaces of one chart', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'A', { namespace: 'team-a' });
+    new MlflowStack(chart, 'B', { namespace: 'team-b' });
+    const objects = names(Testing.synth(chart));
+    expect(new Set(objects).size).toBe(48);
+    expect(objects.slice(0, 2).sort()).toEqual(['Namespace -/team-a', 'Namespace -/team-b']);
+  });
+
+  test('in one namespace, with names of their own', () => {
+    const chart = new Chart(Testing.app(), 'test', { namespace: 'shared' });
+    const [red, blue] = ['red', 'blue'].map((name, index) => new MlflowStack(chart, name, { name, createNamespace: index === 0 }));
+    const objects = Testing.synth(chart);
+
+    expect(new Set(names(objects)).size).toBe(objects.length);
+    expect(objects).toHaveLength(47);
+    expect(ofKind(objects, 'Namespace')).toHaveLength(1);
+    expect([red.trackingUri, blue.trackingUri]).toEqual([
+      'http://red-service.shared.svc.cluster.local:5000',
+      'http://blue-service.shared.svc.cluster.local:5000',
+    ]);
+    expect(containers(get(objects, 'Deployment', 'blue'))[0].args).toContain(
+      '--backend-store-uri=postgresql://blue-postgres.shared.svc.cluster.local:5432/mlflow',
+    );
+    const blues = objects.filter(({ metadata }) => metadata.name.startsWith('blue'));
+    expect(blues).toHaveLength(23);
+    expect(JSON.stringify(blues)).not.toMatch(/\bred\b/);
+    for (const { metadata } of blues) expect(metadata.labels['app.kubernetes.io/instance']).toBe('blue');
+  });
+
+  test('in one namespace select their own pods only', () => {
+    const chart = Testing.chart();
+    ['red', 'blue'].forEach((name, index) => new MlflowStack(chart, name, { name, createNamespace: index === 0 }));
+    const objects = Testing.synth(chart);
+    for (const { metadata, spec } of ofKind(objects, 'Service')) {
+      const found = workloads(objects).filter((workload) =>
+        Object.entries(spec.selector).every(([key, value]) => workload.spec.template.metadata.labels[key] === value),
+      );
+      expect(found).toHaveLength(1);
+      expect(found[0].metadata.name.split('-')[0]).toBe(metadata.name.split('-')[0]);
+    }
+  });
+
+  test('with one name in one namespace are a fault', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'First');
+    new MlflowStack(chart, 'Second', { createNamespace: false });
+    expect(faults(chart).map((fault) => fault.slice(0, fault.indexOf(' got')))).toEqual([
+      '[test/Second/BackendStore] name:',
+      '[test/Second/ArtifactStore] name:',
+      '[test/Second/TrackingServer] name:',
+    ]);
+  });
+});
+
+describe('parts', () => {
+  const backendStore: IBackendStore = { uri: 'postgresql://db.example.com/runs', environment: [{ name: 'PGUSER', value: 'me' }] };
+  const artifactStore: IArtifactStore = {
+    artifactsDestination: 's3://models/team-a',
+    environment: [{ name: 'AWS_ACCESS_KEY_ID', value: 'id' }],
+  };
+
+  test('a database with another name', () => {
+    const chart = Testing.chart();
+    const database = new Postgres(chart, 'Database', { name: 'runs-db', database: 'runs' });
+    const stack = new MlflowStack(chart, 'Stack', { backendStore: database });
+    const objects = Testing.synth(chart);
+    expect(stack.backendStore).toBe(database);
+    expect(ofKind(objects, 'StatefulSet').map(({ metadata }) => metadata.name)).toEqual(['runs-db', 'minio']);
+    const [server] = containers(get(objects, 'Deployment', 'mlflow'));
+    expect(server.args).toContain('--backend-store-uri=postgresql://runs-db.mlflow.svc.cluster.local:5432/runs');
+    expect(server.env).toContainEqual({ name: 'PGPASSWORD', valueFrom: { secretKeyRef: { name: 'runs-db-user', key: 'password' } } });
+  });
+
+  test('an object store with another name and bucket', () => {
+    const chart = Testing.chart();
+    const files = new Minio(chart, 'Files', { name: 'files', bucket: 'models' });
+    new MlflowStack(chart, 'Stack', { artifactStore: files });
+    const objects = Testing.synth(chart);
+    expect(ofKind(objects, 'StatefulSet').map(({ metadata }) => metadata.name)).toEqual(['files', 'postgres']);
+    const [server] = containers(get(objects, 'Deployment', 'mlflow'));
+    expect(server.args).toContain('--artifacts-destination=s3://models');
+    expect(server.env).toContainEqual({ name: 'MLFLOW_S3_ENDPOINT_URL', value: 'http://files.mlflow.svc.cluster.local:9000' });
+  });
+
+  test('stores that are elsewhere', () => {
+    const objects = synth({ backendStore, artifactStore });
+    expect(names(objects)).toEqual([
+      'Namespace -/mlflow',
+      'ConfigMap mlflow/mlflow-startup-script',
+      'ConfigMap mlflow/mlflow-plugins',
+      'Deployment mlflow/mlflow',
+      'Service mlflow/mlflow-service',
+      'Service mlflow/mlflow-server',
+    ]);
+    const [server] = containers(get(objects, 'Deployment', 'mlflow'));
+    expect(server.args).toEqual(
+      expect.arrayContaining(['--backend-store-uri=postgresql://db.example.com/runs', '--artifacts-destination=s3://models/team-a']),
+    );
+    expect(server.env.slice(0, 3)).toEqual([
+      { name: 'AWS_ACCESS_KEY_ID', value: 'id' },
+      { name: 'PGUSER', value: 'me' },
+      { name: 'MLFLOW_WORKERS', value: '1' },
+    ]);
+  });
+
+  test('a startup script', () => {
+    const chart = Testing.chart();
+    const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', content: 'pass\n' });
+    const stack = new MlflowStack(chart, 'Stack', { startupScript });
+    expect(stack.trackingServer.startupScript).toBe(startupScript);
+    const { metadata, spec } = get(Testing.synth(chart), 'Deployment', 'mlflow').spec.template;
+    expect(metadata.annotations['checksum/startup-script']).toBe(startupScript.checksum);
+    expect(spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
+  });
+
+  test('options of the tracking server', () => {
+    const objects = synth({ trackingServer: { replicas: 2, port: 8080, extraArgs: ['--dev'] } });
+    const deployment = get(objects, 'Deployment', 'mlflow');
+    expect(deployment.spec.replicas).toBe(2);
+    expect(containers(deployment)[0].args.at(-1)).toBe('--dev');
+    expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports[0].port)).toEqual([5432, 9000, 8080, 8080]);
+    expect(new MlflowStack(Testing.chart(), 'Stack', { trackingServer: { port: 8080 } }).trackingUri).toBe(
+      'http://mlflow-service.mlflow.svc.cluster.local:8080',
+    );
+  });
+
+  test('a store of another namespace is a fault', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { backendStore: new Postgres(chart, 'Database', { namespace: 'databases' }) });
+    expect(faults(chart)).toEqual([
+      '[test/Stack/TrackingServer] backendStore: got "a store with its Secret in namespace \\"databases\\"". ' +
+        'Rule: a pod reads Secrets of its own namespace only, here "mlflow" (https://kubernetes.io/docs/concepts/configuration/secret/). ' +
+        'Fix: put the store and the tracking server into one namespace.',
+    ]);
+  });
+});
+
+describe('the name', () => {
+  test('begins the names of all objects but the Namespace', () => {
+    const [namespace, ...rest] = synth({ name: 'team-a' });
+    expect(namespace.metadata.name).toBe('mlflow');
+    for (const { metadata } of rest) expect(metadata.name).toMatch(/^team-a(-|$)/);
+  });
+
+  test('may have 33 characters', () => {
+    expect(Math.max(...synth({ name: 'a'.repeat(33) }).map(({ metadata }) => metadata.name.length))).toBe(63);
+  });
+
+  test('may not have 34', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { name: 'a'.repeat(34) });
+    expect(faults(chart)).toEqual([
+      `[test/Stack] name: got "${'a'.repeat(34)}". Rule: a name is an RFC 1123 label that begins with a letter: lower-case letters, digits and hyphens, ` +
+        'no hyphen at the end, at most 33 characters so that the names derived from it stay within 63 ' +
+        `(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/). Fix: pass a name such as "${'a'.repeat(33)}".`,
+    ]);
+  });
 });

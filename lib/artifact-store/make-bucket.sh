@@ -8,6 +8,7 @@ cp "$CREDENTIALS_DIR/config.json" "$MC_CONFIG_DIR/config.json"
 
 reason=
 until answer=$(mc admin info store 2>&1 >/dev/null); do
+  answer=${answer//$'\n'/ } answer=${answer//$'\t'/}
   case $answer in
     *'Access Key Id you provided does not exist'* | *'signature we calculated does not match'* | *'Access Denied'*)
       echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET\":" \

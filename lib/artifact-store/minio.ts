@@ -106,7 +106,7 @@ export class Minio extends Construct implements IArtifactStore {
     const checks = new PropChecks(this);
     const name = storeName(checks, props.name ?? 'minio');
     const image = checks.image('image', props.image ?? Images.MINIO);
-    const part: Part = { name: 'minio', instance: props.instance ?? name, component: 'artifact-store', image };
+    const part: Part = { name: 'minio', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'artifact-store', image };
     this.namespace = checks.namespace(this, props.namespace);
     this.bucket = checks.bucket('bucket', props.bucket ?? 'mlflow-bucket');
     this.region = props.region ?? 'us-east-1';
@@ -119,6 +119,7 @@ export class Minio extends Construct implements IArtifactStore {
       });
     }
     this.endpointUrl = `http://${name}.${this.namespace}.svc.cluster.local:${PORT}`;
+    const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
 
     this.rootCredentials =
@@ -203,7 +204,7 @@ export class Minio extends Construct implements IArtifactStore {
           },
         },
         volumeClaimTemplates: [
-          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), props.storageClassName),
+          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
         ],
       },
     });

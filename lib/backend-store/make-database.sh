@@ -7,6 +7,7 @@ export PGUSER
 
 reason=
 until answer=$(psql --no-psqlrc --no-password --quiet --command='SELECT 1' 2>&1 >/dev/null); do
+  answer=${answer//$'\n'/ } answer=${answer//$'\t'/}
   case $answer in
     *'password authentication failed'* | *'role "'*'" does not exist'*)
       echo "ERROR: PostgreSQL at $PGHOST:$PGPORT refuses the superuser in Secret \"$ADMIN_SECRET\": its password was made when the" \

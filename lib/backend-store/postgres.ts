@@ -99,19 +99,20 @@ export class Postgres extends Construct implements IBackendStore {
     const checks = new PropChecks(this);
     const name = storeName(checks, props.name ?? 'postgres');
     const image = checks.image('image', props.image ?? Images.POSTGRES);
-    const part: Part = { name: 'postgresql', instance: props.instance ?? name, component: 'backend-store', image };
+    const part: Part = { name: 'postgresql', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'backend-store', image };
     this.namespace = checks.namespace(this, props.namespace);
     this.database = props.database ?? 'mlflow';
-    if (!IDENTIFIER.test(this.database) || this.database === 'postgres') {
+    if (!IDENTIFIER.test(this.database) || ['postgres', 'template0', 'template1'].includes(this.database)) {
       checks.fault({
         prop: 'database',
         value: this.database,
         rule:
-          'a database name has lower-case letters, digits and "_", no digit first, at most 63 characters, and is not the server\'s own "postgres" ' +
+          'a database name has lower-case letters, digits and "_", no digit first, at most 63 characters, and is none of the server\'s own (postgres, template0, template1) ' +
           '(https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS)',
         fix: 'pass a name such as "mlflow"',
       });
     }
+    const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
 
     this.superuserCredentials =
@@ -179,7 +180,7 @@ export class Postgres extends Construct implements IBackendStore {
           },
         },
         volumeClaimTemplates: [
-          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), props.storageClassName),
+          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
         ],
       },
     });

@@ -33,6 +33,6 @@ export function labels(part: Part): { [key: string]: string } {
 
 /** Labels for workloads and their pods, which have a version. */
 export function workloadLabels(part: Part): { [key: string]: string } {
-  const version = /:(\w[\w.-]{0,61}[A-Za-z0-9]|\w)(@|$)/.exec(String(part.image))?.[1];
+  const version = /:([A-Za-z0-9]|[A-Za-z0-9][\w.-]{0,61}[A-Za-z0-9])(@|$)/.exec(String(part.image))?.[1];
   return { ...labels(part), ...(version === undefined ? {} : { 'app.kubernetes.io/version': version }) };
 }

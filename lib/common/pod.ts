@@ -29,7 +29,12 @@ export function containerResources(
   defaults: Required<ContainerResources>,
   ephemeralStorageLimit: string,
 ): k8s.ResourceRequirements {
-  const all = { ...defaults, ...given };
+  const all = {
+    cpuRequest: given?.cpuRequest ?? defaults.cpuRequest,
+    cpuLimit: given?.cpuLimit ?? defaults.cpuLimit,
+    memoryRequest: given?.memoryRequest ?? defaults.memoryRequest,
+    memoryLimit: given?.memoryLimit ?? defaults.memoryLimit,
+  };
   const requests = { cpu: checks.cpu('resources.cpuRequest', all.cpuRequest), memory: checks.size('resources.memoryRequest', all.memoryRequest) };
   const limits = { cpu: checks.cpu('resources.cpuLimit', all.cpuLimit), memory: checks.size('resources.memoryLimit', all.memoryLimit) };
   for (const resource of ['cpu', 'memory'] as const) {
@@ -79,8 +84,8 @@ export function volumeClaim(name: string, labels: { [key: string]: string }, siz
  */
 export class StableStatefulSet extends k8s.KubeStatefulSet {
   public override toJson(): unknown {
-    const json = super.toJson() as { spec: { volumeClaimTemplates: object[] } };
-    const volumeClaimTemplates = json.spec.volumeClaimTemplates.map((claim) => ({
+    const json = super.toJson() as { spec: { volumeClaimTemplates?: object[] } };
+    const volumeClaimTemplates = json.spec.volumeClaimTemplates?.map((claim) => ({
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       ...claim,

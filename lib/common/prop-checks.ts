@@ -77,11 +77,11 @@ export class PropChecks {
   }
 
   public secretKey(prop: string, value: string): string {
-    if (typeof value !== 'string' || !/^[-._a-zA-Z0-9]{1,253}$/.test(value)) {
+    if (typeof value !== 'string' || !/^(?!\.\.)(?!\.$)[-._a-zA-Z0-9]{1,253}$/.test(value)) {
       this.fault({
         prop,
         value,
-        rule: 'a key of a Secret has letters, digits, ".", "_" and "-" only (https://kubernetes.io/docs/concepts/configuration/secret/)',
+        rule: 'a key of a Secret has letters, digits, ".", "_" and "-" only, and does not begin with ".." (https://kubernetes.io/docs/concepts/configuration/secret/)',
         fix: 'pass the key under which the Secret keeps the value, such as "password"',
       });
     }
@@ -89,7 +89,7 @@ export class PropChecks {
   }
 
   public objectName(prop: string, value: string): string {
-    if (typeof value !== 'string' || value.length > 253 || !/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(value)) {
+    if (typeof value !== 'string' || value.length > 253 || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(value)) {
       this.fault({
         prop,
         value,
@@ -97,6 +97,25 @@ export class PropChecks {
           'the name of an object is an RFC 1123 subdomain: lower-case letters, digits, "-" and ".", a letter or digit at both ends, at most 253 characters ' +
           '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names)',
         fix: `pass a name such as ${JSON.stringify(suggestLabel(value, 63))}`,
+      });
+    }
+    return value;
+  }
+
+  /** The name of a storage class; an empty one asks for a volume without class. */
+  public storageClassName(value: string | undefined): string | undefined {
+    return value === undefined || value === '' ? value : this.objectName('storageClassName', value);
+  }
+
+  public labelValue(prop: string, value: string): string {
+    if (typeof value !== 'string' || !/^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(value)) {
+      this.fault({
+        prop,
+        value,
+        rule:
+          'the value of a label has letters, digits, "-", "_" and ".", a letter or digit at both ends, at most 63 characters ' +
+          '(https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set)',
+        fix: `pass a value such as ${JSON.stringify(suggestLabel(value, 63))}`,
       });
     }
     return value;
@@ -226,8 +245,17 @@ function sizeInBytes(value: Size): number {
 }
 
 function message(fault: Fault): string {
-  const value = JSON.stringify(fault.value) ?? String(fault.value);
+  const value = shown(fault.value);
   return `${fault.prop}: got ${value}. Rule: ${fault.rule}. Fix: ${fault.fix}.`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
 }
 
 function suggestLabel(value: unknown, maxLength: number): string {

@@ -1,10 +1,13 @@
 import { ApiObject, Chart } from 'cdk8s';
-import { Construct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
 
 /** Faults where an earlier object of the chart has the kind, namespace and name of an object of this construct. */
 export function rejectTakenNames(construct: Construct, prop: string, fix: string): void {
+  CHECKED.add(construct);
   construct.node.addValidation({
     validate: () => {
+      // the construct around this one tells, with all that is taken in one message
+      if (construct.node.scopes.slice(0, -1).some((scope) => CHECKED.has(scope))) return [];
       const key = (object: ApiObject) => `${object.kind} "${object.name}" in namespace "${object.metadata.namespace ?? '(none)'}"`;
       const own = new Set(objectsOf(construct));
       const earlier = new Map<string, ApiObject>();
@@ -23,6 +26,8 @@ export function rejectTakenNames(construct: Construct, prop: string, fix: string
     },
   });
 }
+
+const CHECKED = new WeakSet<IConstruct>();
 
 function objectsOf(scope: Construct): ApiObject[] {
   return scope.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));

@@ -1,5 +1,6 @@
 import { Construct } from 'constructs';
 import { PropChecks } from '../common/prop-checks';
+import { rejectTakenNames } from '../common/unique-names';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -169,6 +170,7 @@ export class Credentials extends Construct implements ICredentials {
       metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
       type: 'Opaque',
     });
+    rejectTakenNames(this, 'secretName', 'give each Secret of the namespace its own name');
     this.node.defaultChild = this.secret;
   }
 }
@@ -217,6 +219,7 @@ class LiteralCredentials extends ExistingCredentials {
         [this.passwordKey]: Buffer.from(String(props.password)).toString('base64'),
       },
     });
+    rejectTakenNames(this, 'secretName', 'give each Secret of the namespace its own name');
     this.node.defaultChild = this.secret;
   }
 }

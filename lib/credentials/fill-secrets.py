@@ -71,7 +71,7 @@ def call(method, secret_name, body=None):
             return json.load(response)
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            raise NotYet(f'Secret "{secret_name}" does not exist') from None
+            raise NotYet(f'Secret "{secret_name}" does not exist: make it, or apply the manifests that declare it') from None
         if error.code == 409:
             raise NotYet(f'Secret "{secret_name}" was changed by somebody else meanwhile') from None
         if error.code == 403:

@@ -48,7 +48,7 @@ def fail(code, *lines):
 
 
 def put_credentials_in_place(environment):
-    """Sets what boto3 reads, all of it, so that no other source of credentials or region can win."""
+    """Sets what boto3 reads, all of it, so that no other source of credentials can win."""
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         value = environment.get(variable, "")
         if not value:
@@ -61,7 +61,7 @@ def put_credentials_in_place(environment):
         environment[variable] = value
     region = environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION") or DEFAULT_REGION
     environment["AWS_DEFAULT_REGION"] = region
-    environment["AWS_REGION"] = region
+    environment["AWS_REGION"] = environment.get("AWS_REGION") or region
 
 
 def flag(arguments, name, default=""):

@@ -2,6 +2,7 @@ import { Construct } from 'constructs';
 import { START_MLFLOW_PY } from '../assets.generated';
 import { fingerprint } from '../common/hash';
 import { PropChecks } from '../common/prop-checks';
+import { rejectTakenNames } from '../common/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const KEY = 'start-mlflow.py';
@@ -84,6 +85,7 @@ export class StartupScript extends Construct {
       metadata: { name: this.configMapName, namespace: this.namespace, labels: props.labels },
       data: { [KEY]: content },
     });
+    rejectTakenNames(this, 'name', 'give each script of the namespace its own name');
     this.node.defaultChild = this.configMap;
   }
 }

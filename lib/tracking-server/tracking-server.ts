@@ -357,10 +357,10 @@ function checkStores(checks: PropChecks, namespace: string, props: TrackingServe
       });
     }
   }
-  if (/^[^:]+:\/\/[^/@]*:[^/@]*@/.test(props.backendStore.uri)) {
+  if (/^[^:]+:\/\/[^@]*:[^@]*@|[?&]password=/.test(props.backendStore.uri)) {
     checks.fault({
       prop: 'backendStore.uri',
-      value: props.backendStore.uri.replace(/\/\/.*@/, '//(not shown)@'),
+      value: props.backendStore.uri.replace(/\/\/.*@/, '//(not shown)@').replace(/([?&]password=)[^&]*/g, '$1(not shown)'),
       rule: 'the URI stands in the arguments of a process, so it has no password in it',
       fix: 'leave user name and password out of the URI and pass PGUSER and PGPASSWORD in backendStore.environment',
     });
@@ -411,7 +411,18 @@ function extraArgs(checks: PropChecks, args: string[]): string[] {
 }
 
 function extraEnv(checks: PropChecks, managed: k8s.EnvVar[], extras: k8s.EnvVar[]): k8s.EnvVar[] {
-  const taken = new Set(managed.map((variable) => variable.name));
+  const taken = new Set<string>();
+  for (const { name } of managed) {
+    if (taken.has(name)) {
+      checks.fault({
+        prop: 'artifactStore, backendStore',
+        value: name,
+        rule: 'a variable is set once: of two values Kubernetes would silently take the last',
+        fix: 'leave it out of the environment of one of the stores',
+      });
+    }
+    taken.add(name);
+  }
   extras.forEach(({ name }, index) => {
     const isManaged = managed.some((variable) => variable.name === name);
     if (taken.has(name)) {

@@ -1,0 +1,72 @@
+import { readFileSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assets from '../lib/assets.generated';
+import { ROOT, run, scratch } from './run-script';
+
+const EMBED = readFileSync(join(ROOT, 'scripts/embed.mjs'), 'utf8');
+const GENERATED = 'lib/assets.generated.ts';
+
+const programs = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => /\.(py|sh)$/.test(path))
+  .map((path) => `lib/${path}`)
+  .sort();
+
+function sources(text: (path: string) => string): Record<string, string> {
+  return { 'scripts/embed.mjs': EMBED, ...Object.fromEntries(programs.map((path) => [path, text(path)])) };
+}
+
+function embed(root: string) {
+  return run([process.execPath, join(root, 'scripts/embed.mjs')], {});
+}
+
+test('hold the text of every program file, to the letter', () => {
+  const expected = programs.map((path) => [constantOf(path), readFileSync(join(ROOT, path), 'utf8')]);
+
+  expect(programs).toHaveLength(5);
+  expect({ ...assets }).toEqual(Object.fromEntries(expected));
+});
+
+test('are what scripts/embed.mjs writes today: run "node scripts/embed.mjs" where this fails', async () => {
+  const root = scratch(sources((path) => readFileSync(join(ROOT, path), 'utf8')));
+
+  expect(await embed(root)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+
+  expect(readFileSync(join(root, GENERATED), 'utf8')).toBe(readFileSync(join(ROOT, GENERATED), 'utf8'));
+});
+
+test('survive every character that means something in a template literal', async () => {
+  const text = 'a\\n \\\\ `b` ${c} $d $$ \\${e} \\` é 🐘 \t*/ \\u0041\n\\\n';
+  const root = scratch(sources(() => text));
+
+  expect(await embed(root)).toMatchObject({ code: 0, stderr: '' });
+
+  const script = scratch({ 'assets.mjs': readFileSync(join(root, GENERATED), 'utf8'), 'print.mjs': PRINT });
+  const { stdout } = await run([process.execPath, join(script, 'print.mjs')], {});
+  expect(JSON.parse(stdout)).toEqual(Object.fromEntries(programs.map((path) => [constantOf(path), text])));
+});
+
+test('have the line ends of Unix, whatever git made of the files', async () => {
+  const root = scratch(sources((path) => readFileSync(join(ROOT, path), 'utf8').replace(/\n/g, '\r\n')));
+
+  await embed(root);
+
+  expect(readFileSync(join(root, GENERATED), 'utf8')).toBe(readFileSync(join(ROOT, GENERATED), 'utf8'));
+});
+
+test('are written only where they changed', async () => {
+  const root = scratch(sources((path) => path));
+  await embed(root);
+  const target = join(root, GENERATED);
+  utimesSync(target, 1000, 1000);
+
+  await embed(root);
+
+  expect(statSync(target).mtimeMs).toBe(1_000_000);
+});
+
+const PRINT = "import * as assets from './assets.mjs';\nconsole.log(JSON.stringify(assets));\n";
+
+/** lib/tracking-server/start-mlflow.py → START_MLFLOW_PY */
+function constantOf(path: string): string {
+  return path.split('/').at(-1)!.replace(/[-.]/g, '_').toUpperCase();
+}

@@ -1,0 +1,168 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Answer, FakeProgram, ROOT, lines, run, scratch } from '../run-script';
+
+const SCRIPT = join(ROOT, 'lib/backend-store/make-database.sh');
+const SUPERUSER_PASSWORD = 'SuperuserPasswordThatNobodyMaySee';
+const USER = 'mlflow-0123456789abc';
+const PASSWORD = "UserPassword with $(specials) \\ 'quotes' & 100%s";
+const PGPASS = `*:*:*:postgres:${SUPERUSER_PASSWORD}\n`;
+
+const PROBE = '--no-psqlrc --no-password --quiet --command=SELECT 1';
+const FAILED = 'psql: error: connection to server at "mlflow-postgres" (10.0.0.7), port 5432 failed:';
+const UNKNOWN_HOST: Answer = { stderr: 'psql: error: could not translate host name "mlflow-postgres" to address\n', code: 2 };
+const STARTING: Answer = { stderr: `${FAILED} FATAL:  the database system is starting up\n`, code: 2 };
+const REFUSED: Answer = {
+  stderr: `${FAILED} Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?\n`,
+  code: 2,
+};
+
+function makeDatabase(psql: FakeProgram, environment: Record<string, string> = {}, path: string[] = []) {
+  const credentials = scratch({ pgpass: PGPASS, 'admin.username': 'postgres', 'user.username': USER, 'user.password': PASSWORD });
+  return run(
+    ['bash', SCRIPT],
+    {
+      CREDENTIALS_DIR: credentials,
+      PGHOST: 'mlflow-postgres',
+      PGPORT: '5432',
+      DATABASE: 'tracking',
+      ADMIN_SECRET: 'postgres-superuser',
+      DEADLINE_SECONDS: '60',
+      ...environment,
+    },
+    [psql.directory, ...path],
+  );
+}
+
+test.concurrent('asks for the server, then makes user and database in one go as the superuser', async () => {
+  const psql = new FakeProgram('psql');
+
+  const { code, stdout, stderr } = await makeDatabase(psql);
+
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'Database "tracking" and its user are ready\n', stderr: '' });
+  expect(psql.calls.map((call) => call.argv.join(' '))).toEqual([PROBE, '--no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1']);
+  for (const { env } of psql.calls) {
+    expect(env).toMatchObject({
+      PGHOST: 'mlflow-postgres',
+      PGPORT: '5432',
+      PGUSER: 'postgres',
+      PGDATABASE: 'postgres',
+      PGPASSFILE: `${env.CREDENTIALS_DIR}/pgpass`,
+      PGCONNECT_TIMEOUT: expect.stringMatching(/^[1-9]\d?$/),
+    });
+  }
+});
+
+test.concurrent('psql gets the user by files and the database by its environment', async () => {
+  const psql = new FakeProgram('psql');
+
+  await makeDatabase(psql);
+
+  const { stdin, env } = psql.calls[1];
+  // psql runs what stands between backticks in a shell
+  const variable = (name: string) => {
+    const [, command] = new RegExp(`^\\\\set ${name} \`(.*)\`$`, 'm').exec(stdin) ?? [];
+    return execFileSync('sh', ['-c', command ?? 'false'], { env, encoding: 'utf8' });
+  };
+  expect(variable('username')).toBe(USER);
+  expect(variable('password')).toBe(PASSWORD);
+  const [, name] = /^\\getenv database (\w+)$/m.exec(stdin) ?? [];
+  expect(env[name!]).toBe('tracking');
+});
+
+test.concurrent('a repeated run alters what is there and logs no statement with the password', async () => {
+  const psql = new FakeProgram('psql');
+
+  await makeDatabase(psql);
+
+  const statements = lines(psql.calls[1].stdin).filter((line) => !line.startsWith('\\'));
+  expect(statements).toEqual([
+    "SET log_statement = 'none';",
+    "SET log_min_error_statement = 'panic';",
+    expect.stringMatching(/^SELECT format\('CREATE ROLE %I LOGIN', :'username'\) WHERE NOT EXISTS \(.*\) \\gexec$/),
+    "ALTER ROLE :\"username\" LOGIN PASSWORD :'password';",
+    expect.stringMatching(/^SELECT format\('CREATE DATABASE %I OWNER %I', :'database', :'username'\) WHERE NOT EXISTS \(.*\) \\gexec$/),
+  ]);
+});
+
+test.concurrent('no password in an argument, in the environment, in the statements or in the output', async () => {
+  const psql = new FakeProgram('psql', { [PROBE]: [STARTING] });
+  const sleep = new FakeProgram('sleep');
+
+  const { code, stdout, stderr } = await makeDatabase(psql, {}, [sleep.directory]);
+
+  expect(code).toBe(0);
+  expect(psql.calls).toHaveLength(3);
+  for (const seen of [stdout, stderr, ...psql.calls.flatMap((call) => [call.stdin, ...call.argv, ...Object.values(call.env)])]) {
+    expect(seen).not.toContain(PASSWORD);
+    expect(seen).not.toContain(SUPERUSER_PASSWORD);
+  }
+});
+
+test.concurrent('waits for a server that is down, with a line when the reason changes', async () => {
+  const psql = new FakeProgram('psql', { [PROBE]: [UNKNOWN_HOST, UNKNOWN_HOST, STARTING] });
+  const sleep = new FakeProgram('sleep');
+
+  const { code, stdout } = await makeDatabase(psql, {}, [sleep.directory]);
+
+  expect(code).toBe(0);
+  expect(lines(stdout)).toEqual([
+    `Waiting for PostgreSQL at mlflow-postgres:5432: ${UNKNOWN_HOST.stderr.trim()}`,
+    `Waiting for PostgreSQL at mlflow-postgres:5432: ${STARTING.stderr.trim()}`,
+    'Database "tracking" and its user are ready',
+  ]);
+  expect(sleep.calls.map((call) => call.argv)).toEqual([['1'], ['1'], ['1']]);
+  expect(psql.calls.map((call) => call.argv.at(-1))).toEqual([...Array<string>(4).fill('--command=SELECT 1'), '--set=ON_ERROR_STOP=1']);
+});
+
+test.concurrent('a reason of two lines is printed as one', async () => {
+  const psql = new FakeProgram('psql', { [PROBE]: [REFUSED] });
+  const sleep = new FakeProgram('sleep');
+
+  const { code, stdout } = await makeDatabase(psql, {}, [sleep.directory]);
+
+  expect(code).toBe(0);
+  expect(lines(stdout)).toEqual([
+    expect.stringMatching(/^Waiting for PostgreSQL at mlflow-postgres:5432: .*Connection refused/),
+    'Database "tracking" and its user are ready',
+  ]);
+});
+
+test.concurrent.each(['password authentication failed for user "postgres"', 'role "postgres" does not exist'])(
+  'a final refusal fails at once and names the Secret: %s',
+  async (refusal) => {
+    const psql = new FakeProgram('psql', { [PROBE]: [{ stderr: `${FAILED} FATAL:  ${refusal}\n`, code: 2 }] });
+
+    const { code, stdout, stderr } = await makeDatabase(psql);
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lines(stderr)).toEqual([
+      'ERROR: PostgreSQL at mlflow-postgres:5432 refuses the superuser in Secret "postgres-superuser": its password was made when the ' +
+        'volume was empty, and the Secret has another one now. Put the old value back, or set the new one in the database: ' +
+        "kubectl exec -it mlflow-postgres-0 -- psql -U postgres -c '\\password'",
+    ]);
+    expect(psql.calls).toHaveLength(1);
+  },
+);
+
+test.concurrent('gives up at the deadline, not before', async () => {
+  const psql = new FakeProgram('psql', { [PROBE]: Array<Answer>(20).fill(STARTING) });
+
+  const { code, stderr, seconds } = await makeDatabase(psql, { DEADLINE_SECONDS: '2' });
+
+  expect(code).toBe(1);
+  expect(lines(stderr)).toEqual([`ERROR: gave up after 2 s: ${STARTING.stderr.trim()}`]);
+  expect(psql.calls.length).toBeGreaterThan(1);
+  expect(seconds).toBeLessThan(5);
+  expect(psql.calls.filter((call) => call.argv.join(' ') !== PROBE)).toEqual([]);
+});
+
+test.concurrent('a failing statement ends it', async () => {
+  const psql = new FakeProgram('psql', {
+    '--no-psqlrc --no-password --quiet --set': [{ stderr: 'ERROR:  permission denied to create role\n', code: 3 }],
+  });
+
+  const { code, stdout, stderr } = await makeDatabase(psql);
+
+  expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: '', stderr: 'ERROR:  permission denied to create role\n' });
+});

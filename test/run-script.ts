@@ -1,0 +1,138 @@
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const LIMIT_MS = 15_000;
+
+export const ROOT = join(__dirname, '..');
+
+/** The interpreter itself: what stands first on PATH may be a slow wrapper around it. */
+export const PYTHON = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+
+export type Environment = Record<string, string>;
+
+export interface Result {
+  readonly pid: number;
+  /** Null where a signal ended the process, as the limit of this helper does. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+const directories: string[] = [];
+const running = new Set<ChildProcess>();
+
+jest.setTimeout(LIMIT_MS + 5_000);
+
+afterAll(() => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  directories.forEach((directory) => rmSync(directory, { recursive: true, force: true }));
+});
+
+/** A fresh directory with these files, removed when the test file ends. */
+export function scratch(files: Record<string, string> = {}): string {
+  const directory = mkdtempSync(join(tmpdir(), 'cdk8s-mlflow-'));
+  directories.push(directory);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), text);
+  }
+  return directory;
+}
+
+/** A child process with exactly the environment given, but for PATH, whose first folders are `path`. */
+export class Script {
+  public readonly ended: Promise<Result>;
+  private readonly child: ChildProcess;
+  private stdout = '';
+  private stderr = '';
+  private over = false;
+
+  public constructor(command: string[], environment: Environment, path: string[] = []) {
+    const started = Date.now();
+    const env = { PYTHONDONTWRITEBYTECODE: '1', ...environment, PATH: [...path, process.env.PATH].join(':') };
+    const child = spawn(command[0], command.slice(1), { cwd: tmpdir(), env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = child;
+    running.add(child);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    this.ended = new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => {
+        clearTimeout(limit);
+        running.delete(child);
+        this.over = true;
+        resolve({ pid: child.pid!, code, stdout: this.stdout, stderr: this.stderr, seconds: (Date.now() - started) / 1000 });
+      });
+    });
+  }
+
+  /** Resolves as soon as this text stands in the standard output. */
+  public async saw(text: string): Promise<void> {
+    while (!this.stdout.includes(text)) {
+      if (this.over) throw new Error(`ended without ${JSON.stringify(text)}:\n${this.stdout}${this.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  public kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+}
+
+export function run(command: string[], environment: Environment, path: string[] = []): Promise<Result> {
+  return new Script(command, environment, path).ended;
+}
+
+export function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** What a fake program was called with. */
+export interface Call {
+  readonly pid: number;
+  readonly argv: string[];
+  readonly stdin: string;
+  readonly env: Environment;
+}
+
+export interface Answer {
+  readonly stderr: string;
+  readonly code: number;
+}
+
+const FAKE_PROGRAM = `#!${PYTHON} -IS
+import json, os, sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+call = {"pid": os.getpid(), "argv": sys.argv[1:], "stdin": sys.stdin.read(), "env": dict(os.environ)}
+with open(os.path.join(here, "calls"), "a") as file:
+    file.write(json.dumps(call) + "\\n")
+with open(os.path.join(here, "answers")) as file:
+    answers = json.load(file)
+for beginning, queue in answers.items():
+    if " ".join(sys.argv[1:]).startswith(beginning) and queue:
+        answer = queue.pop(0)
+        with open(os.path.join(here, "answers"), "w") as file:
+            json.dump(answers, file)
+        sys.stderr.write(answer["stderr"])
+        sys.exit(answer["code"])
+`;
+
+/** An executable that records its calls. It fails with the answers queued for the beginning of its arguments, then succeeds. */
+export class FakeProgram {
+  public readonly directory: string;
+
+  public constructor(name: string, answers: Record<string, Answer[]> = {}) {
+    this.directory = scratch({ [name]: FAKE_PROGRAM, answers: JSON.stringify(answers) });
+    chmodSync(join(this.directory, name), 0o755);
+  }
+
+  public get calls(): Call[] {
+    const log = join(this.directory, 'calls');
+    return existsSync(log) ? lines(readFileSync(log, 'utf8')).map((line) => JSON.parse(line) as Call) : [];
+  }
+}

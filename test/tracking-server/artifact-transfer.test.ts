@@ -1,0 +1,64 @@
+import { Testing } from 'cdk8s';
+import { ArtifactTransfer, TrackingServer } from '../../lib';
+import { Manifests, containers, faults, get, ofKind } from '../helpers';
+
+function chartWith(artifactTransfer?: ArtifactTransfer) {
+  const chart = Testing.chart();
+  new TrackingServer(chart, 'TrackingServer', {
+    backendStore: { uri: 'postgresql://db/mlflow', environment: [] },
+    artifactStore: { artifactsDestination: 's3://bucket', environment: [] },
+    artifactTransfer,
+  });
+  return chart;
+}
+
+function traces(objects: Manifests) {
+  const deployment = get(objects, 'Deployment', 'mlflow');
+  const [server] = containers(deployment);
+  return {
+    configMaps: ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name),
+    pythonPath: server.env.filter(({ name }: { name: string }) => name === 'PYTHONPATH'),
+    mounts: server.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath),
+    volumes: deployment.spec.template.spec.volumes.map(({ name }: { name: string }) => name),
+    annotations: Object.keys(deployment.spec.template.metadata.annotations),
+  };
+}
+
+test.each([undefined, ArtifactTransfer.PROXIED])('with %s the plugin keeps clients to the tracking server', (transfer) => {
+  expect(traces(Testing.synth(chartWith(transfer)))).toEqual({
+    configMaps: ['mlflow-startup-script', 'mlflow-plugins'],
+    pythonPath: [{ name: 'PYTHONPATH', value: '/app/plugins' }],
+    mounts: ['/app/start-mlflow.py', '/app/plugins', '/tmp'],
+    volumes: ['startup-script', 'plugins', 'tmp'],
+    annotations: ['checksum/plugins', 'checksum/startup-script'],
+  });
+});
+
+test('DIRECT leaves no trace of the plugin', () => {
+  expect(traces(Testing.synth(chartWith(ArtifactTransfer.DIRECT)))).toEqual({
+    configMaps: ['mlflow-startup-script'],
+    pythonPath: [],
+    mounts: ['/app/start-mlflow.py', '/tmp'],
+    volumes: ['startup-script', 'tmp'],
+    annotations: ['checksum/startup-script'],
+  });
+});
+
+test('the plugin is all that differs', () => {
+  const [proxied, direct] = [ArtifactTransfer.PROXIED, ArtifactTransfer.DIRECT].map((transfer) => {
+    const objects = Testing.synth(chartWith(transfer));
+    return { rest: objects.filter(({ kind }) => !['ConfigMap', 'Deployment'].includes(kind)), args: containers(get(objects, 'Deployment', 'mlflow'))[0].args };
+  });
+  expect(direct).toEqual(proxied);
+});
+
+test.each<[unknown, string]>([
+  ['presigned', '"presigned"'],
+  ['PROXIED', '"PROXIED"'],
+  ['', '""'],
+  [true, 'true'],
+])('%j is refused', (transfer, got) => {
+  expect(faults(chartWith(transfer as ArtifactTransfer))).toEqual([
+    `[test/TrackingServer] artifactTransfer: got ${got}. Rule: artifactTransfer is one of proxied, direct. Fix: pass one of them.`,
+  ]);
+});

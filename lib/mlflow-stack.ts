@@ -103,7 +103,7 @@ export class MlflowStack extends Construct {
     const storeName = (store: string) => (name === DEFAULT_NAME ? store : `${name}-${store}`);
     this.namespace = namespace;
 
-    if (props.createNamespace ?? true) {
+    if (checks.flag('createNamespace', props.createNamespace ?? true)) {
       // a store that is passed in stands before the stack, and its objects need the Namespace just as well
       const before = Chart.of(this).node.findAll().filter((construct) => ApiObject.isApiObject(construct));
       this.namespaceObject = new k8s.KubeNamespace(this, 'Namespace', {

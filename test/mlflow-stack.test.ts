@@ -11,6 +11,8 @@ import {
   Postgres,
   StartupScript,
 } from '../lib';
+import { START_MLFLOW_PY } from '../lib/assets.generated';
+import { fingerprint } from '../lib/common/hash';
 import { Manifests, containers, faults, get, ofKind, shape, workloads } from './helpers';
 
 const SELECTOR_LABELS = ['app.kubernetes.io/component', 'app.kubernetes.io/instance', 'app.kubernetes.io/name'];
@@ -48,7 +50,9 @@ describe('the default stack', () => {
   const [server] = containers(get(objects, 'Deployment', 'mlflow'));
 
   test('as a whole', () => {
-    expect(shape(objects)).toMatchSnapshot();
+    // the fingerprint of the script changes with each word of it
+    const text = JSON.stringify(shape(objects)).replaceAll(`"${fingerprint(START_MLFLOW_PY)}"`, '"(start-mlflow.py)"');
+    expect(JSON.parse(text)).toMatchSnapshot();
   });
 
   test('is these objects', () => {
@@ -77,6 +81,8 @@ describe('the default stack', () => {
       'Deployment mlflow/mlflow',
       'Service mlflow/mlflow-service',
       'Service mlflow/mlflow-server',
+      'Deployment mlflow/mlflow-monitor',
+      'Service mlflow/mlflow-monitor',
     ]);
   });
 
@@ -106,7 +112,10 @@ describe('the default stack', () => {
       'MLFLOW_WORKERS',
       'MLFLOW_SERVER_ENABLE_JOB_EXECUTION',
       'PYTHONPATH',
+      'STARTUP_DEPLOYMENT',
       'STARTUP_DEADLINE_SECONDS',
+      'STARTUP_ARTIFACT_TRANSFER',
+      'STARTUP_SOURCES',
       'HOME',
       'MALLOC_ARENA_MAX',
     ]);
@@ -157,9 +166,9 @@ describe.each(stacks)('in %s', (_, objects) => {
     containers(workload).map((container): [string, Manifests[number]] => [`${container.name} of ${name}`, container]),
   );
 
-  test('there are five pods with nine containers', () => {
-    expect(pods.map(([name]) => name.replace(/ .*/, '')).sort()).toEqual(['Deployment', 'Job', 'Job', 'StatefulSet', 'StatefulSet']);
-    expect(all).toHaveLength(9);
+  test('there are six pods with ten containers', () => {
+    expect(pods.map(([name]) => name.replace(/ .*/, '')).sort()).toEqual(['Deployment', 'Deployment', 'Job', 'Job', 'StatefulSet', 'StatefulSet']);
+    expect(all).toHaveLength(10);
   });
 
   test.each(pods)('the pods of %s run as nobody of the node, with the default filter of system calls', (__, { spec }) => {
@@ -212,31 +221,33 @@ describe.each(stacks)('in %s', (_, objects) => {
       ...ofKind(objects, 'Service').map(({ spec }) => spec.selector),
       ...ofKind(objects, 'StatefulSet').map(({ spec }) => spec.volumeClaimTemplates[0].metadata.labels),
     ];
-    expect(selectors).toHaveLength(9);
+    expect(selectors).toHaveLength(11);
     for (const selector of selectors) expect(Object.keys(selector).sort()).toEqual(SELECTOR_LABELS);
   });
 
-  test('each workload selects its own pods', () => {
-    for (const { kind, spec } of workloads(objects)) {
-      if (kind === 'Job') continue;
-      expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
+  const matches = (selector: { [key: string]: string }) =>
+    workloads(objects).filter(({ spec }) => Object.entries(selector).every(([key, value]) => spec.template.metadata.labels[key] === value));
+
+  test('each workload selects its own pods and no others', () => {
+    for (const workload of workloads(objects)) {
+      if (workload.kind === 'Job') continue;
+      expect(matches(workload.spec.selector.matchLabels)).toEqual([workload]);
     }
   });
 
   test('each Service leads to the pods of one workload, at ports that they have, and never to those of a Job', () => {
-    const matches = (selector: { [key: string]: string }) =>
-      workloads(objects).filter(({ spec }) => Object.entries(selector).every(([key, value]) => spec.template.metadata.labels[key] === value));
     const targets = ofKind(objects, 'Service').map(({ metadata, spec }) => {
       const found = matches(spec.selector);
       const ports = found.flatMap((workload) => containers(workload).flatMap((container) => container.ports ?? []));
       for (const { targetPort } of spec.ports) expect(ports).toContainEqual(expect.objectContaining({ name: targetPort }));
-      return [metadata.name.replace(/^.*-/, ''), found.map(({ kind }) => kind)];
+      return [metadata.name.replace(/^.*-/, ''), found.map(({ kind, metadata: { labels } }) => `${kind} ${labels['app.kubernetes.io/component']}`)];
     });
     expect(Object.fromEntries(targets)).toEqual({
-      postgres: ['StatefulSet'],
-      minio: ['StatefulSet'],
-      service: ['Deployment'],
-      server: ['Deployment'],
+      postgres: ['StatefulSet backend-store'],
+      minio: ['StatefulSet artifact-store'],
+      service: ['Deployment tracking-server'],
+      server: ['Deployment tracking-server'],
+      monitor: ['Deployment store-monitor'],
     });
   });
 
@@ -302,8 +313,11 @@ describe('the namespace', () => {
     expect(first).toMatchObject({ kind: 'Namespace', metadata: { name: 'team-a' } });
     expect(first.metadata).not.toHaveProperty('namespace');
     for (const { metadata } of rest) expect(metadata.namespace).toBe('team-a');
-    expect(JSON.stringify(rest)).not.toContain('mlflow.svc.cluster.local');
-    expect(rest.length).toBe(23);
+    // the script is the same in all namespaces, and has such a name in it as an example
+    const given = JSON.stringify(rest).replace(JSON.stringify(START_MLFLOW_PY), '"(start-mlflow.py)"');
+    expect(given).toContain('"(start-mlflow.py)"');
+    expect(given).not.toContain('mlflow.svc.cluster.local');
+    expect(rest.length).toBe(25);
   });
 
   test('is not made where it exists', () => {
@@ -311,6 +325,20 @@ describe('the namespace', () => {
     expect(stack.namespaceObject).toBeUndefined();
     expect(ofKind(synth({ createNamespace: false }), 'Namespace')).toEqual([]);
     expect(synth({ createNamespace: false })).toEqual(synth().slice(1));
+  });
+
+  test.each<[unknown, string]>([
+    ['false', '"false"'],
+    ['true', '"true"'],
+    ['', '""'],
+    [0, '0'],
+    [1, '1'],
+  ])('is made or not, and createNamespace cannot be %j', (createNamespace, got) => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { createNamespace: createNamespace as boolean });
+    expect(faults(chart)).toEqual([
+      `[test/Stack] createNamespace: got ${got}. Rule: the value is true or false, and no text or number. Fix: pass true or false.`,
+    ]);
   });
 
   test.each([undefined, 'mlflow'])('stands before stores that were there before it, in a chart of namespace %s', (namespace) => {
@@ -343,7 +371,7 @@ describe('several stacks', () => {
     new MlflowStack(chart, 'A', { namespace: 'team-a' });
     new MlflowStack(chart, 'B', { namespace: 'team-b' });
     const objects = names(Testing.synth(chart));
-    expect(new Set(objects).size).toBe(48);
+    expect(new Set(objects).size).toBe(52);
     expect(objects.slice(0, 2).sort()).toEqual(['Namespace -/team-a', 'Namespace -/team-b']);
   });
 
@@ -353,7 +381,7 @@ describe('several stacks', () => {
     const objects = Testing.synth(chart);
 
     expect(new Set(names(objects)).size).toBe(objects.length);
-    expect(objects).toHaveLength(47);
+    expect(objects).toHaveLength(51);
     expect(ofKind(objects, 'Namespace')).toHaveLength(1);
     expect([red.trackingUri, blue.trackingUri]).toEqual([
       'http://red-service.shared.svc.cluster.local:5000',
@@ -363,7 +391,7 @@ describe('several stacks', () => {
       '--backend-store-uri=postgresql://blue-postgres.shared.svc.cluster.local:5432/mlflow',
     );
     const blues = objects.filter(({ metadata }) => metadata.name.startsWith('blue'));
-    expect(blues).toHaveLength(23);
+    expect(blues).toHaveLength(25);
     expect(JSON.stringify(blues)).not.toMatch(/\bred\b/);
     for (const { metadata } of blues) expect(metadata.labels['app.kubernetes.io/instance']).toBe('blue');
   });
@@ -432,6 +460,8 @@ describe('parts', () => {
       'Deployment mlflow/mlflow',
       'Service mlflow/mlflow-service',
       'Service mlflow/mlflow-server',
+      'Deployment mlflow/mlflow-monitor',
+      'Service mlflow/mlflow-monitor',
     ]);
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
     expect(server.args).toEqual(
@@ -449,20 +479,45 @@ describe('parts', () => {
     const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', content: 'pass\n' });
     const stack = new MlflowStack(chart, 'Stack', { startupScript });
     expect(stack.trackingServer.startupScript).toBe(startupScript);
-    const { metadata, spec } = get(Testing.synth(chart), 'Deployment', 'mlflow').spec.template;
-    expect(metadata.annotations['checksum/startup-script']).toBe(startupScript.checksum);
-    expect(spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
+    const objects = Testing.synth(chart);
+    // a script of the user starts the server, and knows no monitor
+    for (const [name, script, checksum] of [
+      ['mlflow', 'my-script', startupScript.checksum],
+      ['mlflow-monitor', 'mlflow-monitor-script', fingerprint(START_MLFLOW_PY)],
+    ]) {
+      const { metadata, spec } = get(objects, 'Deployment', name).spec.template;
+      expect(metadata.annotations['checksum/startup-script']).toBe(checksum);
+      expect(spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: script, defaultMode: 0o755 } });
+    }
+    expect(get(objects, 'ConfigMap', 'my-script').data).toEqual({ 'start-mlflow.py': 'pass\n' });
+    expect(get(objects, 'ConfigMap', 'mlflow-monitor-script').data).toEqual({ 'start-mlflow.py': START_MLFLOW_PY });
+    expect(names(objects).sort()).toEqual(
+      [
+        ...names(synth()).filter((name) => name !== 'ConfigMap mlflow/mlflow-startup-script'),
+        'ConfigMap mlflow/my-script',
+        'ConfigMap mlflow/mlflow-monitor-script',
+      ].sort(),
+    );
   });
 
   test('options of the tracking server', () => {
-    const objects = synth({ trackingServer: { replicas: 2, port: 8080, extraArgs: ['--dev'] } });
+    const objects = synth({ trackingServer: { replicas: 2, port: 8888, extraArgs: ['--dev'], upgradeSchema: true } });
     const deployment = get(objects, 'Deployment', 'mlflow');
     expect(deployment.spec.replicas).toBe(2);
     expect(containers(deployment)[0].args.at(-1)).toBe('--dev');
-    expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports[0].port)).toEqual([5432, 9000, 8080, 8080]);
-    expect(new MlflowStack(Testing.chart(), 'Stack', { trackingServer: { port: 8080 } }).trackingUri).toBe(
-      'http://mlflow-service.mlflow.svc.cluster.local:8080',
+    expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports[0].port)).toEqual([5432, 9000, 8888, 8888, 8080]);
+    expect(containers(deployment)[0].env).toContainEqual({ name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' });
+    expect(new MlflowStack(Testing.chart(), 'Stack', { trackingServer: { port: 8888 } }).trackingUri).toBe(
+      'http://mlflow-service.mlflow.svc.cluster.local:8888',
     );
+  });
+
+  test.each(['jobExecution', 'upgradeSchema'])('%s as a text is a fault of the tracking server', (prop) => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { trackingServer: { [prop]: 'false' } });
+    expect(faults(chart)).toEqual([
+      `[test/Stack/TrackingServer] ${prop}: got "false". Rule: the value is true or false, and no text or number. Fix: pass true or false.`,
+    ]);
   });
 
   test('a store of another namespace is a fault', () => {

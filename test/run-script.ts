@@ -50,7 +50,7 @@ export class Script {
   private stderr = '';
   private over = false;
 
-  public constructor(command: string[], environment: Environment, path: string[] = []) {
+  public constructor(command: string[], environment: Environment, path: string[] = [], limitMs = LIMIT_MS) {
     const started = Date.now();
     const env = { PYTHONDONTWRITEBYTECODE: '1', ...environment, PATH: [...path, process.env.PATH].join(':') };
     const child = spawn(command[0], command.slice(1), { cwd: tmpdir(), env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -58,7 +58,7 @@ export class Script {
     running.add(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
     this.ended = new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code) => {
@@ -89,6 +89,13 @@ export function run(command: string[], environment: Environment, path: string[] 
 
 export function lines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
+}
+
+/** The lines of a standard error that are warnings, and the rest of it. */
+export function splitWarnings(stderr: string): { warnings: string[]; stderr: string } {
+  const isWarning = (line: string) => line.startsWith('WARNING: ');
+  const all = stderr.split('\n');
+  return { warnings: all.filter(isWarning), stderr: all.filter((line) => !isWarning(line)).join('\n') };
 }
 
 /** What a fake program was called with. */

@@ -24,6 +24,14 @@ export interface IArtifactStore {
   readonly environment: k8s.EnvVar[];
 
   /**
+   * Whether the user of the keys may be made after the tracking server has started, so that an unknown key is waited for
+   * like a store that is not there yet.
+   *
+   * @default false
+   */
+  readonly userMayComeLate?: boolean;
+
+  /**
    * Namespace of the Secrets that `environment` refers to. The tracking server has to be in the same one.
    *
    * @default - no Secret is referred to

@@ -73,6 +73,7 @@ export class Minio extends Construct implements IArtifactStore {
   public readonly artifactsDestination: string;
   public readonly environment: k8s.EnvVar[];
   public readonly secretNamespace?: string;
+  public readonly userMayComeLate?: boolean;
 
   /** Namespace of all objects. */
   public readonly namespace: string;
@@ -136,6 +137,8 @@ export class Minio extends Construct implements IArtifactStore {
         labels: labels(part),
       });
     this.secretNamespace = this.credentials.namespace;
+    // where the cluster makes up the keys, the Secret is filled after the user is made
+    this.userMayComeLate = !this.credentials.generated;
     checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, rootCredentials: this.rootCredentials });
 
     this.service = new k8s.KubeService(this, 'Service', {

@@ -100,7 +100,8 @@ export function envFromSecret(name: string, secretName: string, key: string): k8
   return { name, valueFrom: { secretKeyRef: { name: secretName, key } } };
 }
 
-function quantities(amounts: { [resource: string]: string }): { [resource: string]: k8s.Quantity } {
+/** Amounts of resources, as Kubernetes wants them. */
+export function quantities(amounts: { [resource: string]: string }): { [resource: string]: k8s.Quantity } {
   return Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, k8s.Quantity.fromString(amount)]));
 }
 

@@ -171,6 +171,14 @@ export class PropChecks {
     return value;
   }
 
+  /** True or false: from JSON or an environment variable, the text "false" would be true. */
+  public flag(prop: string, value: boolean): boolean {
+    if (typeof value !== 'boolean') {
+      this.fault({ prop, value, rule: 'the value is true or false, and no text or number', fix: 'pass true or false' });
+    }
+    return value;
+  }
+
   /** A size greater than zero, as a Kubernetes quantity. */
   public size(prop: string, value: Size): string {
     const bytes = isSize(value) ? sizeInBytes(value) : 0;

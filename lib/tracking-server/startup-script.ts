@@ -63,6 +63,9 @@ export class StartupScript extends Construct {
    */
   public readonly checksum: string;
 
+  /** Whether the script is another than that of this library. */
+  public readonly custom: boolean;
+
   /** The ConfigMap. */
   public readonly configMap: k8s.KubeConfigMap;
 
@@ -80,6 +83,7 @@ export class StartupScript extends Construct {
         fix: 'pass the text of the program, or leave the prop out',
       });
     }
+    this.custom = content !== START_MLFLOW_PY;
     this.checksum = fingerprint(content);
     this.configMap = new k8s.KubeConfigMap(this, 'ConfigMap', {
       metadata: { name: this.configMapName, namespace: this.namespace, labels: props.labels },

@@ -3,6 +3,7 @@ import { Construct } from 'constructs';
 import { ArtifactTransfer } from './artifact-transfer';
 import { ProxiedS3Plugin } from './proxied-s3-plugin';
 import { StartupScript } from './startup-script';
+import { StoreMonitor } from './store-monitor';
 import { IArtifactStore } from '../artifact-store/artifact-store';
 import { IBackendStore } from '../backend-store/backend-store';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
@@ -96,7 +97,17 @@ export interface TrackingServerOptions {
   readonly jobExecution?: boolean;
 
   /**
-   * How long a pod waits for its database before it fails and is started again.
+   * Whether a start upgrades a database whose schema is older than this MLflow. Without it the pod stops and says so,
+   * since there is no way back: take a backup, set it for one rollout, and remove it.
+   *
+   * @default false
+   * @see https://mlflow.org/docs/latest/self-hosting/migration/
+   */
+  readonly upgradeSchema?: boolean;
+
+  /**
+   * How long a pod waits for stores that are not there yet before it fails and is started again. What waiting cannot
+   * mend, such as a wrong key, fails at once.
    *
    * @default Duration.minutes(5)
    */
@@ -201,6 +212,12 @@ export class TrackingServer extends Construct {
   /** Service `<name>-server`, a second name for the same pods. */
   public readonly serverService: k8s.KubeService;
 
+  /**
+   * The pod that tries both stores again and again: unready as long as one of them does not work, with the metrics
+   * `mlflow_artifact_store_writable` and `mlflow_database_reachable` at port 8080 of Service `<name>-monitor`.
+   */
+  public readonly monitor: k8s.KubeDeployment;
+
   /** Labels that select the pods. */
   public readonly podLabels: { [key: string]: string };
 
@@ -232,29 +249,35 @@ export class TrackingServer extends Construct {
         ? new ProxiedS3Plugin(this, 'ProxiedS3Plugin', { name: `${name}-plugins`, namespace: this.namespace, labels: labels(part) })
         : undefined;
 
+    const storeFlags = [
+      `--backend-store-uri=${props.backendStore.uri}`,
+      `--artifacts-destination=${props.artifactStore.artifactsDestination}`,
+    ];
     const args = [
       'mlflow',
       'server',
       `--host=${HOST}`,
       `--port=${this.port}`,
-      `--backend-store-uri=${props.backendStore.uri}`,
-      `--artifacts-destination=${props.artifactStore.artifactsDestination}`,
+      ...storeFlags,
       '--default-artifact-root=mlflow-artifacts:/',
       '--serve-artifacts',
       `--allowed-hosts=${allowedHosts(checks, props.allowedHosts).join(',')}`,
       ...extraArgs(checks, props.extraArgs ?? []),
     ];
+    const storeEnv = [...props.artifactStore.environment, ...props.backendStore.environment];
+    const upgradeSchema = checks.flag('upgradeSchema', props.upgradeSchema ?? false);
+    const scriptEnv = startupEnv(name, startupDeadline, transfer, upgradeSchema, props);
     const managedEnv: k8s.EnvVar[] = [
-      ...props.artifactStore.environment,
-      ...props.backendStore.environment,
+      ...storeEnv,
       { name: 'MLFLOW_WORKERS', value: String(checks.count('workers', props.workers ?? 1, 'the number of workers')) },
-      { name: 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', value: String(props.jobExecution ?? false) },
+      { name: 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', value: String(checks.flag('jobExecution', props.jobExecution ?? false)) },
       ...(plugin === undefined ? [] : [{ name: 'PYTHONPATH', value: plugin.mountPath }]),
-      { name: 'STARTUP_DEADLINE_SECONDS', value: String(startupDeadline) },
+      ...scriptEnv,
       { name: 'HOME', value: '/tmp' },
       // transfers run in many threads, and glibc would keep a heap for each: measured, 49 MiB less after 600 MiB up and down
       { name: 'MALLOC_ARENA_MAX', value: '2' },
     ];
+    const extras = extraEnv(checks, managedEnv, props.extraEnv ?? []);
     const health = { httpGet: { path: '/health', port: k8s.IntOrString.fromString('http') } };
 
     this.deployment = new k8s.KubeDeployment(this, 'Deployment', {
@@ -287,7 +310,7 @@ export class TrackingServer extends Construct {
                 imagePullPolicy: 'IfNotPresent',
                 command: ['python3', this.startupScript.mountPath],
                 args,
-                env: [...managedEnv, ...extraEnv(checks, managedEnv, props.extraEnv ?? [])],
+                env: [...managedEnv, ...extras],
                 ports: [{ name: 'http', containerPort: this.port }],
                 startupProbe: { ...health, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: Math.ceil((startupDeadline + START_SECONDS) / 2) },
                 readinessProbe: { ...health, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
@@ -341,8 +364,34 @@ export class TrackingServer extends Construct {
       });
     this.service = service('Service', `${name}-service`);
     this.serverService = service('ServerService', `${name}-server`);
+    this.monitor = new StoreMonitor(this, 'Monitor', {
+      part,
+      name: `${name}-monitor`,
+      namespace: this.namespace,
+      startupScript: this.startupScript.custom
+        ? new StartupScript(this, 'MonitorScript', { name: `${name}-monitor-script`, namespace: this.namespace, labels: labels(part) })
+        : this.startupScript,
+      flags: storeFlags,
+      env: [...storeEnv, ...scriptEnv],
+      extraEnv: extras,
+    }).deployment;
     this.trackingUri = `http://${name}-service.${this.namespace}.svc.cluster.local:${this.port}`;
   }
+}
+
+/** What the start script has to know of the constructs. */
+function startupEnv(name: string, deadline: number, transfer: string, upgradeSchema: boolean, props: TrackingServerProps): k8s.EnvVar[] {
+  const fromSecrets = [...props.artifactStore.environment, ...props.backendStore.environment].flatMap(({ name: variable, valueFrom }) =>
+    valueFrom?.secretKeyRef === undefined ? [] : [[variable, `key ${valueFrom.secretKeyRef.key} of Secret ${valueFrom.secretKeyRef.name}`]],
+  );
+  return [
+    { name: 'STARTUP_DEPLOYMENT', value: name },
+    { name: 'STARTUP_DEADLINE_SECONDS', value: String(deadline) },
+    { name: 'STARTUP_ARTIFACT_TRANSFER', value: transfer },
+    { name: 'STARTUP_SOURCES', value: JSON.stringify(Object.fromEntries(fromSecrets)) },
+    ...(props.artifactStore.userMayComeLate ? [{ name: 'STARTUP_USER_MAY_COME_LATE', value: 'true' }] : []),
+    ...(upgradeSchema ? [{ name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' }] : []),
+  ];
 }
 
 function checkStores(checks: PropChecks, namespace: string, props: TrackingServerProps): void {
@@ -424,15 +473,15 @@ function extraEnv(checks: PropChecks, managed: k8s.EnvVar[], extras: k8s.EnvVar[
     taken.add(name);
   }
   extras.forEach(({ name }, index) => {
-    const isManaged = managed.some((variable) => variable.name === name);
-    if (taken.has(name)) {
+    const isManaged = managed.some((variable) => variable.name === name) || String(name).startsWith('STARTUP_');
+    if (isManaged || taken.has(name)) {
       checks.fault({
         prop: `extraEnv[${index}]`,
         value: name,
         rule: isManaged
           ? 'an extra variable does not repeat a managed one, of which Kubernetes would silently take the last'
           : 'each variable is named once',
-        fix: isManaged ? 'leave it out and use the prop that sets it (a store, workers, jobExecution, startupDeadline)' : 'leave one of the two out',
+        fix: isManaged ? 'leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema)' : 'leave one of the two out',
       });
     }
     taken.add(name);

@@ -30,6 +30,26 @@ test('what it tells the tracking server', () => {
   expect(minio.secretNamespace).toBe('mlflow');
 });
 
+describe('the user may come after the tracking server', () => {
+  test('not where the cluster makes up the keys: their Secret is filled after the user is made', () => {
+    expect(synth().minio.userMayComeLate).toBe(false);
+    const chart = Testing.chart();
+    expect(new Minio(chart, 'Minio', { credentials: new Credentials(chart, 'Keys', { secretName: 'keys' }) }).userMayComeLate).toBe(false);
+  });
+
+  test('where the keys are there before the Job has made their user', () => {
+    const chart = Testing.chart();
+    const credentials = Credentials.fromSecretName(chart, 'Keys', 'keys');
+    expect(new Minio(chart, 'Minio', { credentials }).userMayComeLate).toBe(true);
+  });
+
+  test('whatever the root credentials are', () => {
+    const chart = Testing.chart();
+    const rootCredentials = Credentials.fromSecretName(chart, 'Root', 'root');
+    expect(new Minio(chart, 'Minio', { rootCredentials }).userMayComeLate).toBe(false);
+  });
+});
+
 test('what it tells everybody', () => {
   const { minio } = synth({ namespace: 'team-a', name: 'files', bucket: 'models', region: 'eu-west-1' });
   expect(minio).toMatchObject({

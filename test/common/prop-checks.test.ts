@@ -391,6 +391,31 @@ describe('count', () => {
   });
 });
 
+describe('flag', () => {
+  test.each<[unknown, string]>([
+    ['false', '"false"'],
+    ['true', '"true"'],
+    ['', '""'],
+    [0, '0'],
+    [1, '1'],
+    [NaN, 'NaN'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [[], '[]'],
+    [{ value: true }, '{"value":true}'],
+  ])('%p is refused', (value, got) => {
+    expect(check((checks) => checks.flag('prop', value as boolean))).toEqual([
+      `[test/Part] prop: got ${got}. Rule: the value is true or false, and no text or number. Fix: pass true or false.`,
+    ]);
+  });
+
+  test.each([true, false])('%p is taken as it is', (value) => {
+    const run = jest.fn((checks: PropChecks) => checks.flag('prop', value));
+    expect(check(run)).toEqual([]);
+    expect(run).toHaveReturnedWith(value);
+  });
+});
+
 describe('size', () => {
   test.each<[string, unknown, string]>([
     ['zero', Size.gibibytes(0), '"0Gi"'],

@@ -99,7 +99,20 @@ test('two tracking servers of the same name', () => {
   expect(faults(chart)).toEqual([
     '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", ConfigMap "mlflow-plugins" in namespace "mlflow", ' +
       'Deployment "mlflow" in namespace "mlflow", Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", ' +
+      'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", ' +
       `which [test/First/StartupScript/ConfigMap] makes already. ${RULE} Fix: give each tracking server of the namespace, or each stack, its own name.`,
+  ]);
+});
+
+test.each([
+  ['runs', 'runs-monitor'],
+  ['runs-monitor', 'runs'],
+])('tracking server %s before tracking server %s: the monitor of one has the name of the other', (first, second) => {
+  const chart = Testing.chart();
+  new TrackingServer(chart, 'First', { ...stores, name: first });
+  new TrackingServer(chart, 'Second', { ...stores, name: second });
+  expect(faults(chart)).toEqual([
+    expect.stringMatching(/^\[test\/Second\] name: got Deployment "runs-monitor" in namespace "mlflow", which \[test\/First\/.+\] makes already\. Rule: .+ Fix: .+\.$/),
   ]);
 });
 

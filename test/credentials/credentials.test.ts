@@ -120,6 +120,10 @@ describe('Credentials.fromSecretName', () => {
       ['mlflow', 'AWS_SECRET_ACCESS_KEY', 'my-s3', 's3-key'],
       ['mlflow', 'PGUSER', 'my-db', 'db-id'],
       ['mlflow', 'PGPASSWORD', 'my-db', 'db-key'],
+      ['mlflow-monitor', 'AWS_ACCESS_KEY_ID', 'my-s3', 's3-id'],
+      ['mlflow-monitor', 'AWS_SECRET_ACCESS_KEY', 'my-s3', 's3-key'],
+      ['mlflow-monitor', 'PGUSER', 'my-db', 'db-id'],
+      ['mlflow-monitor', 'PGPASSWORD', 'my-db', 'db-key'],
     ]);
   });
 });

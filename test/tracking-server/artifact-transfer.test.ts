@@ -44,6 +44,18 @@ test('DIRECT leaves no trace of the plugin', () => {
   });
 });
 
+test.each<[ArtifactTransfer | undefined, string]>([
+  [undefined, 'proxied'],
+  [ArtifactTransfer.PROXIED, 'proxied'],
+  [ArtifactTransfer.DIRECT, 'direct'],
+])('with %s the script and the monitor know that it is %s', (transfer, value) => {
+  const objects = Testing.synth(chartWith(transfer));
+  for (const name of ['mlflow', 'mlflow-monitor']) {
+    const [{ env }] = containers(get(objects, 'Deployment', name));
+    expect(env.filter((variable: { name: string }) => variable.name === 'STARTUP_ARTIFACT_TRANSFER')).toEqual([{ name: 'STARTUP_ARTIFACT_TRANSFER', value }]);
+  }
+});
+
 test('the plugin is all that differs', () => {
   const [proxied, direct] = [ArtifactTransfer.PROXIED, ArtifactTransfer.DIRECT].map((transfer) => {
     const objects = Testing.synth(chartWith(transfer));

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Environment, FakeProgram, PYTHON, ROOT, Result, Script, lines, scratch } from '../run-script';
+import { Environment, FakeProgram, PYTHON, ROOT, Result, Script, lines, run, scratch, splitWarnings } from '../run-script';
 
 const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
 const SECRET_KEY = 'SecretKeyThatNobodyMaySee';
@@ -10,9 +10,15 @@ const STARTING_MLFLOW = 'Starting MLflow with AWS credentials: minio...';
 
 const URI = 'postgresql://db.example:5432/mlflow';
 const FAILED = 'connection to server at "db.example" (10.0.0.7), port 5432 failed:';
-const REFUSED = `${FAILED} Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?\n`;
-const REFUSED_IN_ONE_LINE = `${FAILED} Connection refused Is the server running on that host and accepting TCP/IP connections?`;
+const REFUSED = `${FAILED} Connection refused\n\tIs the server running on that host and accepting TCP/IP connections\n`;
+const REFUSED_IN_ONE_LINE = `${FAILED} Connection refused Is the server running on that host and accepting TCP/IP connections`;
 const WAITING = 'Waiting for the database at db.example:5432: ';
+const NO_ANSWER = `${WAITING}the database does not answer; `;
+const SOURCES = {
+  AWS_ACCESS_KEY_ID: 'key AWS_ACCESS_KEY_ID of Secret minio-user',
+  AWS_SECRET_ACCESS_KEY: 'key AWS_SECRET_ACCESS_KEY of Secret minio-user',
+  PGPASSWORD: 'key POSTGRES_PASSWORD of Secret postgres-user',
+};
 
 // The lock and the version table are files, so that several processes can share one database.
 const PSYCOPG2 = `
@@ -24,7 +30,15 @@ VERSIONS = os.path.join(HERE, "alembic_version")
 REFUSALS = json.load(open(os.path.join(HERE, "refusals")))
 
 
-class OperationalError(Exception):
+class Error(Exception):
+    pass
+
+
+class OperationalError(Error):
+    pass
+
+
+class ProgrammingError(Error):
     pass
 
 
@@ -70,8 +84,9 @@ class Cursor:
             self.row = (self.lock(),)
         elif "to_regclass('alembic_version')" in statement:
             self.row = ("alembic_version" if os.path.exists(VERSIONS) else None,)
-        elif "count(*) FROM alembic_version" in statement:
-            self.row = (int(open(VERSIONS).read()),)
+        elif "version_num FROM alembic_version" in statement:
+            version = open(VERSIONS).read()
+            self.row = (version,) if version else None
         else:
             raise AssertionError(statement)
 
@@ -98,15 +113,27 @@ def initialize_backend_stores(*arguments):
         raise RuntimeError("permission denied for schema public")
     time.sleep(0.1)
     with open(psycopg2.VERSIONS, "w") as file:
-        file.write("1")
+        file.write("c3")
 `;
-const MODULES = { 'psycopg2.py': PSYCOPG2, 'mlflow/__init__.py': '', 'mlflow/server/__init__.py': '', 'mlflow/server/handlers.py': HANDLERS };
+// a1 <- b2 <- c3, of which b2 is written as a merge is
+const REVISIONS = {
+  'mlflow/store/db_migrations/versions/a1_first.py': 'revision = "a1"\ndown_revision = None\n',
+  'mlflow/store/db_migrations/versions/b2_second.py': "revision = 'b2'\ndown_revision = ('a1',)\n",
+  'mlflow/store/db_migrations/versions/c3_third.py': 'revision = "c3"\ndown_revision = "b2"\n',
+};
+const MODULES = {
+  'psycopg2.py': PSYCOPG2,
+  'mlflow/__init__.py': '',
+  'mlflow/server/__init__.py': '',
+  'mlflow/server/handlers.py': HANDLERS,
+  ...REVISIONS,
+};
 
 interface FakeDatabaseOptions {
   /** Errors of the first connections. */
   readonly refusals?: string[];
-  /** Rows in the table that tells whether a database is initialised; no table without. */
-  readonly versions?: number;
+  /** Revision of the schema: empty for a table without a row, undefined for no table. */
+  readonly revision?: string;
 }
 
 class FakeDatabase {
@@ -116,7 +143,7 @@ class FakeDatabase {
     this.directory = scratch({
       ...MODULES,
       refusals: JSON.stringify(options.refusals ?? []),
-      ...(options.versions === undefined ? {} : { alembic_version: String(options.versions) }),
+      ...(options.revision === undefined ? {} : { alembic_version: options.revision }),
     });
   }
 
@@ -146,19 +173,48 @@ class FakeDatabase {
   }
 }
 
+/** With -S, so that what is installed on this machine is not found. */
 function script(mlflow: FakeProgram, environment: Environment, command: string[]): Script {
-  return new Script([PYTHON, SCRIPT, ...command], environment, [mlflow.directory]);
+  const home = { HOME: mlflow.directory, STARTUP_SOURCES: JSON.stringify(SOURCES) };
+  return new Script([PYTHON, '-S', SCRIPT, ...command], { ...home, ...environment }, [mlflow.directory]);
 }
 
-async function startMlflow(environment: Environment, command = ['mlflow', 'server']): Promise<Result & { mlflow: FakeProgram }> {
-  const mlflow = new FakeProgram('mlflow');
-  return { ...(await script(mlflow, environment, command).ended), mlflow };
+/** Its `stderr` is without the warnings. */
+interface Start extends Result {
+  readonly warnings: string[];
+  readonly mlflow: FakeProgram;
+  /** What Kubernetes shows as the termination message. */
+  readonly message: string;
 }
 
-async function startOn(database: FakeDatabase, environment: Environment = {}, command = ['mlflow', 'server', `--backend-store-uri=${URI}`]) {
-  const result = await startMlflow({ ...CREDENTIALS, PGUSER: 'mlflow', PGPASSWORD: PG_PASSWORD, ...database.environment, ...environment }, command);
-  expect(result.stdout + result.stderr).not.toContain(PG_PASSWORD);
-  return result;
+async function startMlflow(environment: Environment, command = ['mlflow', 'server'], mlflow = new FakeProgram('mlflow')): Promise<Start> {
+  const log = join(scratch({ log: '' }), 'log');
+  const result = await script(mlflow, { TERMINATION_LOG: log, ...environment }, command).ended;
+  const message = readFileSync(log, 'utf8');
+  for (const secret of [SECRET_KEY, PG_PASSWORD]) expect(result.stdout + result.stderr + message).not.toContain(secret);
+  return { ...result, ...splitWarnings(result.stderr), mlflow, message };
+}
+
+function startOn(database: FakeDatabase, environment: Environment = {}, command = ['mlflow', 'server', `--backend-store-uri=${URI}`]) {
+  return startMlflow({ ...CREDENTIALS, PGUSER: 'mlflow', PGPASSWORD: PG_PASSWORD, ...database.environment, ...environment }, command);
+}
+
+function expectStarted({ code, stdout, stderr, warnings, mlflow, message }: Start, expected: RegExp[] = []): void {
+  expect({ code, stdout, stderr, message }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n`, stderr: '', message: '' });
+  expect(warnings).toEqual(expected.map((warning) => expect.stringMatching(warning)));
+  expect(mlflow.calls).toHaveLength(1);
+}
+
+/** Ended with this code before MLflow, with an error of five lines that is also the termination message. */
+function expectFailure(start: Start, code: number, title: string | RegExp): void {
+  expect({ code: start.code, stderr: start.stderr }).toEqual({ code, stderr: `${start.message}\n` });
+  expect(lines(start.stderr)[0]).toMatch(title);
+  expect(lines(start.stderr)[0]).toMatch(/^ERROR: /);
+  expect(lines(start.stderr).slice(1).map((line) => line.trim().split(' ')[0])).toEqual(
+    ['tried:', 'where:', 'answer:', 'cause:', 'fix:'].filter((name) => start.stderr.includes(`\n  ${name}`)),
+  );
+  expect(start.stderr).toMatch(/\n {2}tried: .+\n(.*\n)*? {2}cause: .+\n {2}fix: .+\n$/);
+  expect(start.mlflow.calls.filter((call) => call.argv[0] === 'server')).toEqual([]);
 }
 
 describe('the command', () => {
@@ -178,10 +234,11 @@ describe('the command', () => {
   });
 
   test('is needed', async () => {
-    const { code, stdout, stderr } = await startMlflow(CREDENTIALS, []);
+    const { code, stdout, stderr, message } = await startMlflow(CREDENTIALS, []);
 
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(lines(stderr)[0]).toBe('ERROR: no command to start');
+    expect(`${message}\n`).toBe(stderr);
   });
 
   test('ends with its own exit code', async () => {
@@ -198,7 +255,7 @@ describe('credentials', () => {
     expect({ stdout, stderr }).toEqual({ stdout: `${STARTING_MLFLOW}\n`, stderr: '' });
   });
 
-  describe.each(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'])('%s', (variable) => {
+  describe.each(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const)('%s', (variable) => {
     test.each<[string, string | undefined]>([
       ['missing', undefined],
       ['empty', ''],
@@ -206,14 +263,48 @@ describe('credentials', () => {
       const environment: Environment = { ...CREDENTIALS, [variable]: value ?? '' };
       if (value === undefined) Reflect.deleteProperty(environment, variable);
 
-      const { code, stdout, stderr, mlflow } = await startMlflow(environment);
+      const start = await startMlflow(environment);
 
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-      expect(stderr.split('\n')[0]).toBe(`ERROR: ${variable} not set!`);
-      expect(stderr).toContain('Fix: ');
-      expect(stderr).not.toContain(SECRET_KEY);
-      expect(stderr).not.toContain('minioadmin');
-      expect(mlflow.calls).toEqual([]);
+      expectFailure(start, 1, new RegExp(`^ERROR: ${variable} not set!$`));
+      expect(start.stdout).toBe('');
+      expect(start.stderr).toContain(`Give key ${variable} of Secret minio-user (${variable}) a value`);
+      expect(start.stderr).not.toContain('minioadmin');
+    });
+
+    test.each([['space', ' '], ['newline', '\n'], ['carriage return', '\r\n'], ['tab', '\t']])(
+      'is taken without a %s around it, with a warning that names the Secret',
+      async (_case, space) => {
+        const start = await startMlflow({ ...CREDENTIALS, [variable]: `${space}${CREDENTIALS[variable]}${space}` });
+
+        expectStarted(start, [new RegExp(`^WARNING: key ${variable} of Secret minio-user \\(${variable}\\) has white space.*printf`)]);
+        expect(start.stdout + start.warnings.join()).not.toContain(CREDENTIALS.AWS_ACCESS_KEY_ID);
+        expect(start.mlflow.calls[0].env).toMatchObject(CREDENTIALS);
+      },
+    );
+
+    test('of white space only is none', async () => {
+      expectFailure(await startMlflow({ ...CREDENTIALS, [variable]: ' \n' }), 1, new RegExp(`^ERROR: ${variable} not set!$`));
+    });
+
+    test.each<[string, (value: string) => string, string]>([
+      ['double quotes', (value) => `"${value}"`, 'is in quotes'],
+      ['single quotes', (value) => `'${value}'`, 'is in quotes'],
+      ['a half of them', (value) => `${value}"`, 'is in quotes'],
+      ['$(VAR)', () => '$(MINIO_ACCESS_KEY)', 'placeholder'],
+      ['${VAR}', () => '${MINIO_ACCESS_KEY}', 'placeholder'],
+      ['a template', () => '{{ .Values.key }}', 'placeholder'],
+      ['a newline inside', (value) => `${value.slice(0, 6)}\n${value.slice(6)}`, 'white space'],
+      ['a space inside', (value) => `${value.slice(0, 6)} ${value.slice(6)}`, 'white space'],
+      ['a byte order mark', (value) => `\uFEFF${value}`, 'beyond ASCII'],
+    ])('with %s is no key', async (_case, change, form) => {
+      const value = change(CREDENTIALS[variable]);
+
+      const start = await startMlflow({ ...CREDENTIALS, [variable]: value });
+
+      expectFailure(start, 3, `ERROR: ${variable} is not a key: it `);
+      expect(lines(start.stderr)[0]).toContain(form);
+      expect(start.stderr).toContain(`key ${variable} of Secret minio-user (${variable})`);
+      expect(start.stdout + start.stderr).not.toContain(value);
     });
   });
 
@@ -224,6 +315,105 @@ describe('credentials', () => {
 
     expect(code).toBe(1);
     expect(database.events).toEqual([]);
+  });
+});
+
+describe('the session token', () => {
+  test('that is empty is none', async () => {
+    const { stdout, mlflow } = await startMlflow({ ...CREDENTIALS, AWS_SESSION_TOKEN: '' });
+
+    expect(stdout).toBe(`${STARTING_MLFLOW}\n`);
+    expect(mlflow.calls[0].env).not.toHaveProperty('AWS_SESSION_TOKEN');
+  });
+
+  test('is warned of, and not shown', async () => {
+    const start = await startMlflow({ ...CREDENTIALS, AWS_SESSION_TOKEN: 'TokenThatNobodyMaySee\n' });
+
+    expectStarted(start, [/^WARNING: AWS_SESSION_TOKEN has white space/, /^WARNING: AWS_SESSION_TOKEN is set/]);
+    expect(start.warnings.join()).not.toContain('TokenThatNobodyMaySee');
+  });
+});
+
+describe('the endpoint', () => {
+  test.each(['http://minio:9000', 'https://s3.example', 'https://s3.example/', 'http://[::1]:9000'])('%s is one', async (endpoint) => {
+    expectStarted(await startMlflow({ ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: endpoint }));
+  });
+
+  test('is taken without white space around it, with a warning', async () => {
+    const start = await startMlflow({ ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: ' http://minio:9000\n' });
+
+    expectStarted(start, [/^WARNING: MLFLOW_S3_ENDPOINT_URL has white space/]);
+    expect(start.mlflow.calls[0].env.MLFLOW_S3_ENDPOINT_URL).toBe('http://minio:9000');
+  });
+
+  test.each([
+    ['', 'empty'],
+    ['\n', 'empty'],
+    ['minio:9000', 'no scheme'],
+    ['//minio:9000', 'no scheme'],
+    ['s3://minio:9000', 'no scheme'],
+    ['http:minio:9000', 'no scheme'],
+    ['"http://minio:9000"', 'quotes'],
+    ['http://$(MINIO_HOST):9000', 'placeholder'],
+    ['http://min io:9000', 'white space'],
+    ['http://', 'no host'],
+    ['http://:9000', 'no host'],
+    ['http://minio:port', '(?i)port'],
+    ['http://minio:99999', '(?i)port'],
+    ['http://minio:0', '(?i)port|host'],
+    ['http://[::1:9000', '(?i)invalid|url'],
+  ])('%j is none', async (endpoint, form) => {
+    const start = await startMlflow({ ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: endpoint });
+
+    expectFailure(start, 3, 'ERROR: MLFLOW_S3_ENDPOINT_URL is no endpoint: ');
+    expect(lines(start.stderr)[0]).toMatch(form.startsWith('(?i)') ? new RegExp(form.slice(4), 'i') : form);
+    expect(start.stderr).toMatch(/fix: .*MLFLOW_S3_ENDPOINT_URL.*artifactStore/);
+  });
+
+  test.each([
+    ['http://minio:9000/mlflow-bucket', '/mlflow-bucket'],
+    ['http://minio:9000/a/b/', '/a/b/'],
+    ['http://minio:9000?bucket=mlflow', 'bucket=mlflow'],
+  ])('%s has the bucket in it', async (endpoint, path) => {
+    const start = await startMlflow({ ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: endpoint });
+
+    expectFailure(start, 3, 'ERROR: MLFLOW_S3_ENDPOINT_URL has a path');
+    expect(lines(start.stderr)[0]).toContain(path);
+  });
+
+  test.each(['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3'])('%s is warned of where it wins', async (variable) => {
+    const elsewhere = { ...CREDENTIALS, [variable]: 'http://elsewhere:9000' };
+
+    expectStarted(await startMlflow(elsewhere), [new RegExp(`^WARNING: ${variable} .*http://elsewhere:9000.*MLFLOW_S3_ENDPOINT_URL is not set$`)]);
+    expectStarted(await startMlflow({ ...elsewhere, MLFLOW_S3_ENDPOINT_URL: 'http://minio:9000' }));
+  });
+});
+
+test.each(['.aws/config', '.aws/credentials'])('a file ~/%s is warned of', async (file) => {
+  expectStarted(await startMlflow({ ...CREDENTIALS, HOME: scratch({ [file]: '[default]\n' }) }), [new RegExp(`^WARNING: ~/${file} exists`)]);
+});
+
+test.each(['no JSON', '["AES256"]', '{"ServerSideEncryption"}'])('MLFLOW_S3_UPLOAD_EXTRA_ARGS cannot be %s', async (extra) => {
+  const start = await startMlflow({ ...CREDENTIALS, MLFLOW_S3_UPLOAD_EXTRA_ARGS: extra });
+
+  expectFailure(start, 3, 'ERROR: MLFLOW_S3_UPLOAD_EXTRA_ARGS is not what boto3 takes: ');
+  expect(start.stderr).toContain('{"ServerSideEncryption": "AES256"}');
+});
+
+describe('the artifact store', () => {
+  test.each<[string, string[], Environment]>([
+    ['an argument', ['--artifacts-destination=s3://mlflow-bucket'], {}],
+    ['the environment', [], { MLFLOW_ARTIFACTS_DESTINATION: 's3://mlflow-bucket' }],
+  ])('from %s is not checked without boto3: a warning, and the server starts all the same', async (_case, flags, environment) => {
+    const endpoint = { MLFLOW_S3_ENDPOINT_URL: 'http://127.0.0.1:1' };
+
+    const start = await startMlflow({ ...CREDENTIALS, ...endpoint, ...environment }, ['mlflow', 'server', ...flags]);
+
+    expectStarted(start, [/^WARNING: .*no boto3.*artifact store at http:\/\/127.0.0.1:1 .*-full/]);
+  });
+
+  test('that is a folder is not checked', async () => {
+    expectStarted(await startMlflow(CREDENTIALS, ['mlflow', 'server', '--artifacts-destination=/data/artifacts']));
   });
 });
 
@@ -248,7 +438,7 @@ describe('the URI of the backend store', () => {
     ['the environment', [], { MLFLOW_BACKEND_STORE_URI: URI }],
     ['an argument rather than the environment', [`--backend-store-uri=${URI}`], { MLFLOW_BACKEND_STORE_URI: 'postgresql://other/db' }],
   ])('is taken from %s', async (_case, flags, environment) => {
-    const database = new FakeDatabase({ versions: 1 });
+    const database = new FakeDatabase({ revision: 'c3' });
 
     const { code, mlflow } = await startOn(database, environment, ['mlflow', 'server', ...flags]);
 
@@ -283,24 +473,18 @@ describe('the URI of the backend store', () => {
   );
 
   test('without psycopg2 there is a warning, and the server starts all the same', async () => {
-    const modules = scratch({ 'psycopg2.py': 'raise ImportError("No module named psycopg2")\n' });
-
-    const { code, stdout, stderr, mlflow } = await startMlflow({ ...CREDENTIALS, PYTHONPATH: modules, MLFLOW_BACKEND_STORE_URI: URI });
-
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(lines(stdout)).toEqual([expect.stringMatching(/^WARNING: .*no psycopg2.*-full/), STARTING_MLFLOW]);
-    expect(mlflow.calls).toHaveLength(1);
+    expectStarted(await startMlflow({ ...CREDENTIALS, MLFLOW_BACKEND_STORE_URI: URI }), [/^WARNING: .*no psycopg2.*-full/]);
   });
 });
 
 describe('a database that is not ready', () => {
   test.concurrent('is waited for, with one line when the reason changes', async () => {
-    const database = new FakeDatabase({ refusals: [REFUSED, REFUSED, `${FAILED} timeout expired\n`], versions: 1 });
+    const database = new FakeDatabase({ refusals: [REFUSED, REFUSED, `${FAILED} timeout expired\n`], revision: 'c3' });
 
     const { code, stdout, mlflow } = await startOn(database);
 
     expect(code).toBe(0);
-    expect(lines(stdout)).toEqual([`${WAITING}${REFUSED_IN_ONE_LINE}`, `${WAITING}${FAILED} timeout expired`, STARTING_MLFLOW]);
+    expect(lines(stdout)).toEqual([`${NO_ANSWER}${REFUSED_IN_ONE_LINE}`, `${NO_ANSWER}${FAILED} timeout expired`, STARTING_MLFLOW]);
     expect(database.eventsOf('connect')).toHaveLength(4);
     expect(mlflow.calls).toHaveLength(1);
   });
@@ -308,16 +492,19 @@ describe('a database that is not ready', () => {
   test.concurrent('is given up at the deadline, with cause and fix', async () => {
     const database = new FakeDatabase({ refusals: Array<string>(20).fill(REFUSED) });
 
-    const { code, stdout, stderr, seconds, mlflow } = await startOn(database, { STARTUP_DEADLINE_SECONDS: '1.9' });
+    const start = await startOn(database, { STARTUP_DEADLINE_SECONDS: '1.9' });
 
-    expect({ code, stdout }).toEqual({ code: 3, stdout: `${WAITING}${REFUSED_IN_ONE_LINE}\n` });
-    expect(lines(stderr)).toEqual([
-      `ERROR: gave up after 1.9 s of waiting for the database at db.example:5432: ${REFUSED_IN_ONE_LINE}`,
-      expect.stringMatching(/^Fix: .*kubectl.*startupDeadline/),
+    expectFailure(start, 7, /^ERROR: the database does not answer$/);
+    expect(start.stdout).toBe(`${NO_ANSWER}${REFUSED_IN_ONE_LINE}\n`);
+    expect(lines(start.stderr).slice(1)).toEqual([
+      '  tried:  logging in as mlflow',
+      '  where:  db.example:5432',
+      `  answer: ${REFUSED_IN_ONE_LINE} (gave up after 1.9 s, the prop startupDeadline)`,
+      expect.stringContaining('not ready yet'),
+      expect.stringMatching(/kubectl.*--backend-store-uri/),
     ]);
     expect(database.eventsOf('connect').length).toBeGreaterThan(1);
-    expect(seconds).toBeLessThan(6);
-    expect(mlflow.calls).toEqual([]);
+    expect(start.seconds).toBeLessThan(6);
   });
 
   test.concurrent('is left at SIGTERM, not at the deadline', async () => {
@@ -343,16 +530,16 @@ describe('a database that is not ready', () => {
     'sorry, too many clients already',
     'remaining connection slots are reserved for roles with the SUPERUSER attribute',
   ])('is waited for while it says: %s', async (refusal) => {
-    const database = new FakeDatabase({ refusals: [`${FAILED} FATAL:  ${refusal}\n`], versions: 1 });
+    const database = new FakeDatabase({ refusals: [`${FAILED} FATAL:  ${refusal}\n`], revision: 'c3' });
 
     const { code, stdout } = await startOn(database);
 
     expect(code).toBe(0);
-    expect(lines(stdout)).toEqual([`${WAITING}${FAILED} FATAL: ${refusal}`, STARTING_MLFLOW]);
+    expect(lines(stdout)).toEqual([`${NO_ANSWER}${FAILED} FATAL: ${refusal}`, STARTING_MLFLOW]);
   });
 
   test.concurrent('is named without user and password of the URI', async () => {
-    const database = new FakeDatabase({ refusals: [REFUSED], versions: 1 });
+    const database = new FakeDatabase({ refusals: [REFUSED], revision: 'c3' });
     const uri = 'postgresql://tracker:UriPasswordThatNobodyMaySee@db.example:5432/mlflow';
 
     const { stdout, stderr } = await startOn(database, {}, ['mlflow', 'server', `--backend-store-uri=${uri}`]);
@@ -362,7 +549,7 @@ describe('a database that is not ready', () => {
   });
 
   test.concurrent('is waited for while another pod initialises it', async () => {
-    const database = new FakeDatabase({ versions: 1 });
+    const database = new FakeDatabase({ revision: 'c3' });
     database.holdLock();
     const mlflow = new FakeProgram('mlflow');
     const waiting = script(mlflow, { ...CREDENTIALS, ...database.environment, MLFLOW_BACKEND_STORE_URI: URI }, ['mlflow', 'server']);
@@ -382,12 +569,13 @@ describe('a database that is not ready', () => {
     const database = new FakeDatabase();
     database.holdLock();
 
-    const { code, stderr, mlflow } = await startOn(database, { STARTUP_DEADLINE_SECONDS: '0.5' });
+    const start = await startOn(database, { STARTUP_DEADLINE_SECONDS: '0.5' });
 
-    expect(code).toBe(3);
-    expect(lines(stderr)[0]).toBe('ERROR: gave up after 0.5 s of waiting for the database at db.example:5432: another pod is initialising it');
+    expectFailure(start, 7, 'ERROR: ');
+    expect(start.stderr).toContain('another pod is initialising it');
+    expect(start.stderr.match(/gave up/g)).toHaveLength(1);
+    expect(lines(start.stdout)).toEqual([`${WAITING}another pod is initialising it`]);
     expect(database.eventsOf('initialise')).toEqual([]);
-    expect(mlflow.calls).toEqual([]);
   });
 
   test.concurrent('is initialised by one of two pods that start together', async () => {
@@ -404,28 +592,29 @@ describe('a database that is not ready', () => {
   });
 });
 
-test.each(['password authentication failed for user "mlflow"', 'role "mlflow" is not permitted to log in'])(
-  'a final refusal fails at once: %s',
-  async (refusal) => {
-    const database = new FakeDatabase({ refusals: [`${FAILED} FATAL:  ${refusal}\n`] });
+test.each([
+  ['password authentication failed for user "mlflow"', 'ERROR: the database refuses the user'],
+  ['role "mlflow" is not permitted to log in', 'ERROR: the database refuses the user'],
+  ['role "mlflow" does not exist', 'ERROR: the database refuses the user'],
+  ['no pg_hba.conf entry for host "10.0.0.9", user "mlflow", database "mlflow"', 'ERROR: the database refuses the user'],
+  ['database "mlflow" does not exist', 'ERROR: the server has no such database'],
+])('a final refusal fails at once: %s', async (refusal, title) => {
+  const database = new FakeDatabase({ refusals: [`${FAILED} FATAL:  ${refusal}\n`] });
 
-    const { code, stdout, stderr, seconds, mlflow } = await startOn(database, { STARTUP_DEADLINE_SECONDS: '60' });
+  const start = await startOn(database, { STARTUP_DEADLINE_SECONDS: '60' });
 
-    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-    expect(lines(stderr)).toEqual([
-      `ERROR: the database refuses the tracking server: ${FAILED} FATAL: ${refusal}`,
-      expect.stringMatching(/^Fix: .*PGUSER and PGPASSWORD.*Secret/),
-    ]);
-    expect(seconds).toBeLessThan(5);
-    expect(database.eventsOf('connect')).toHaveLength(1);
-    expect(mlflow.calls).toEqual([]);
-  },
-);
+  expectFailure(start, 6, title);
+  expect(start.stdout).toBe('');
+  expect(lines(start.stderr)).toContain(`  answer: ${FAILED} FATAL: ${refusal}`);
+  if (title.includes('user')) expect(start.stderr).toContain('Correct key POSTGRES_PASSWORD of Secret postgres-user (PGPASSWORD)');
+  expect(start.seconds).toBeLessThan(5);
+  expect(database.eventsOf('connect')).toHaveLength(1);
+});
 
 describe('initialisation', () => {
   test.each<[string, FakeDatabaseOptions]>([
     ['without tables', {}],
-    ['without a version', { versions: 0 }],
+    ['without a version', { revision: '' }],
   ])('a database %s is initialised once, under the lock', async (_case, options) => {
     const database = new FakeDatabase(options);
     const root = 'mlflow-artifacts:/';
@@ -452,7 +641,7 @@ describe('initialisation', () => {
   });
 
   test('an initialised database is left as it is', async () => {
-    const database = new FakeDatabase({ versions: 1 });
+    const database = new FakeDatabase({ revision: 'c3' });
 
     const { code, stdout, mlflow } = await startOn(database);
 
@@ -465,14 +654,123 @@ describe('initialisation', () => {
     const database = new FakeDatabase();
     database.denyInitialisation();
 
-    const { code, stderr, mlflow } = await startOn(database);
+    const { code, stderr, message, mlflow } = await startOn(database);
 
-    expect(code).toBe(3);
+    expect(code).toBe(6);
     expect(stderr).toContain('RuntimeError: permission denied for schema public\n');
-    expect(lines(stderr).slice(-2)).toEqual([
-      expect.stringMatching(/^ERROR: the database could not be initialised \(exit code 1\)/),
-      expect.stringMatching(/^Fix: .*PGUSER.*right to create tables/),
-    ]);
+    expect(stderr.endsWith(`${message}\n`)).toBe(true);
+    expect(message).toMatch(/^ERROR: the empty database could not be initialised\n(.*\n)*.*exit code 1\n(.*\n)*.*fix: .*owner of the database/);
     expect(mlflow.calls).toEqual([]);
   });
+
+  test.each<[string, FakeDatabaseOptions, Environment]>([
+    ['initialisation', {}, {}],
+    ['upgrade', { revision: 'a1' }, { STARTUP_UPGRADE_SCHEMA: 'true' }],
+  ])('where the %s fails, the password of the URI is not shown', async (_case, options, environment) => {
+    const database = new FakeDatabase(options);
+    database.denyInitialisation();
+    const uri = 'postgresql://tracker:UriPasswordThatNobodyMaySee@db.example:5432/mlflow';
+    const mlflow = new FakeProgram('mlflow', { 'db upgrade': [{ stderr: 'boom\n', code: 1 }] });
+
+    const { code, stdout, stderr, message } = await startMlflow(
+      { ...CREDENTIALS, ...database.environment, ...environment },
+      ['mlflow', 'server', `--backend-store-uri=${uri}`],
+      mlflow,
+    );
+
+    expect([6, 8]).toContain(code);
+    expect(stdout + stderr + message).not.toContain('UriPassword');
+  });
+});
+
+describe('the schema', () => {
+  test('of this MLflow is left as it is', async () => {
+    const { code, stdout } = await startOn(new FakeDatabase({ revision: 'c3' }));
+
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n` });
+  });
+
+  test.each([
+    ['older', 'a1', 'prop upgradeSchema'],
+    ['older', 'b2', 'prop upgradeSchema'],
+    ['newer', 'd4', 'newer image'],
+  ])('that is %s (%s) is not touched, and both revisions are named', async (state, revision, fix) => {
+    const start = await startOn(new FakeDatabase({ revision }));
+
+    expectFailure(start, 8, `ERROR: the schema of the database is ${state} than this MLflow`);
+    expect(lines(start.stderr)[0]).toMatch(new RegExp(`revision ${revision},.* c3$`));
+    expect(lines(start.stderr).at(-1)).toContain(fix);
+    expect(start.seconds).toBeLessThan(5);
+    expect(start.mlflow.calls).toEqual([]);
+  });
+
+  test('that is older is upgraded where that is asked for, under the lock', async () => {
+    const database = new FakeDatabase({ revision: 'a1' });
+
+    const { code, stdout, mlflow } = await startOn(database, { STARTUP_UPGRADE_SCHEMA: 'true' });
+
+    expect(code).toBe(0);
+    expect(lines(stdout)).toEqual(['Upgrading the schema of the database from revision a1 to c3', STARTING_MLFLOW]);
+    expect(mlflow.calls.map((call) => call.argv)).toEqual([
+      ['db', 'upgrade', URI],
+      ['server', `--backend-store-uri=${URI}`],
+    ]);
+  });
+
+  test('that is newer is no case for an upgrade', async () => {
+    const start = await startOn(new FakeDatabase({ revision: 'd4' }), { STARTUP_UPGRADE_SCHEMA: 'true' });
+
+    expectFailure(start, 8, 'is newer than');
+    expect(start.mlflow.calls).toEqual([]);
+  });
+
+  test('whose upgrade fails keeps the server from starting', async () => {
+    const mlflow = new FakeProgram('mlflow', { 'db upgrade': [{ stderr: 'boom\n', code: 3 }] });
+    const database = new FakeDatabase({ revision: 'a1' });
+
+    const { code, stderr, message } = await startMlflow(
+      { ...CREDENTIALS, ...database.environment, STARTUP_UPGRADE_SCHEMA: 'true', MLFLOW_BACKEND_STORE_URI: URI },
+      ['mlflow', 'server'],
+      mlflow,
+    );
+
+    expect([6, 8]).toContain(code);
+    expect(stderr).toBe(`boom\n${message}\n`);
+    expect(message).toMatch(/^ERROR: .*(upgrade|schema)/);
+    expect(message).toContain('exit code 3');
+    expect(mlflow.calls.map((call) => call.argv[0])).toEqual(['db']);
+  });
+});
+
+describe('the termination message', () => {
+  test.each(['/no/such/directory/log', '/'])('is done without where %s is not a file', async (log) => {
+    const { code, stderr } = await startMlflow({ ...CREDENTIALS, AWS_ACCESS_KEY_ID: '', TERMINATION_LOG: log });
+
+    expect(code).toBe(1);
+    expect(stderr).not.toContain('Traceback');
+  });
+});
+
+interface Cause {
+  readonly code: number;
+  readonly title: string;
+}
+
+test('the catalogue is a Markdown table with every cause', async () => {
+  const listing = 'import json, runpy, sys; print(json.dumps({n: vars(c) for n, c in runpy.run_path(sys.argv[1])["CAUSES"].items()}))';
+  const causes = JSON.parse((await run([PYTHON, '-S', '-c', listing, SCRIPT], {})).stdout) as Record<string, Cause>;
+
+  const { code, stdout, stderr } = await run([PYTHON, '-S', SCRIPT, 'causes'], {});
+
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const [header, rule, ...rows] = lines(stdout).map((line) => line.replace(/^\| | \|$/g, '').split(' | '));
+  expect(header).toEqual(['Exit code', 'What it says', 'Cause', 'Fix']);
+  expect(rule).toEqual(['---', '---', '---', '---']);
+  expect(Object.keys(causes).length).toBeGreaterThan(20);
+  expect(rows).toHaveLength(Object.keys(causes).length);
+  for (const { code: exitCode, title } of Object.values(causes)) {
+    const text = title.replaceAll(/\{(\w+)\}/g, '`<$1>`');
+    expect(rows).toContainEqual([String(exitCode), text, expect.stringMatching(/./), expect.stringMatching(/./)]);
+  }
+  expect(stdout).not.toMatch(/\{\w+\}/);
 });

@@ -1,6 +1,20 @@
 import { ApiObject, Chart, Duration, Size, Testing } from 'cdk8s';
-import { ArtifactTransfer, IArtifactStore, IBackendStore, Images, Minio, Postgres, StartupScript, TrackingServer, TrackingServerProps } from '../../lib';
-import { containers, faults, get, ofKind, shape } from '../helpers';
+import {
+  ArtifactTransfer,
+  Credentials,
+  IArtifactStore,
+  IBackendStore,
+  ICredentials,
+  Images,
+  Minio,
+  Postgres,
+  StartupScript,
+  TrackingServer,
+  TrackingServerProps,
+} from '../../lib';
+import { START_MLFLOW_PY } from '../../lib/assets.generated';
+import { fingerprint } from '../../lib/common/hash';
+import { Manifests, containers, faults, get, ofKind, shape } from '../helpers';
 
 const backendStore: IBackendStore = {
   uri: 'postgresql://db.example.com/runs',
@@ -29,6 +43,15 @@ function synth(props: Partial<TrackingServerProps> = {}) {
 
 function env(props: Partial<TrackingServerProps>, name: string): string | undefined {
   return synth(props).server.env.find((variable: { name: string }) => variable.name === name)?.value;
+}
+
+/** The value of a variable of server and of monitor, undefined where it is not set. */
+function startup(objects: Manifests, name: string): unknown[] {
+  return ['mlflow', 'mlflow-monitor'].map((deployment) => {
+    const found = containers(get(objects, 'Deployment', deployment))[0].env.filter((variable: { name: string }) => variable.name === name);
+    expect(found.length).toBeLessThan(2);
+    return found[0]?.value;
+  });
 }
 
 describe('on PostgreSQL and MinIO', () => {
@@ -65,7 +88,18 @@ describe('on PostgreSQL and MinIO', () => {
       { name: 'MLFLOW_WORKERS', value: '1' },
       { name: 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', value: 'false' },
       { name: 'PYTHONPATH', value: '/app/plugins' },
+      { name: 'STARTUP_DEPLOYMENT', value: 'mlflow' },
       { name: 'STARTUP_DEADLINE_SECONDS', value: '300' },
+      { name: 'STARTUP_ARTIFACT_TRANSFER', value: 'proxied' },
+      {
+        name: 'STARTUP_SOURCES',
+        value: JSON.stringify({
+          AWS_ACCESS_KEY_ID: 'key AWS_ACCESS_KEY_ID of Secret minio-user',
+          AWS_SECRET_ACCESS_KEY: 'key AWS_SECRET_ACCESS_KEY of Secret minio-user',
+          PGUSER: 'key username of Secret postgres-user',
+          PGPASSWORD: 'key password of Secret postgres-user',
+        }),
+      },
       { name: 'HOME', value: '/tmp' },
       { name: 'MALLOC_ARENA_MAX', value: '2' },
     ]);
@@ -76,7 +110,9 @@ describe('alone', () => {
   const { objects, deployment, server, pod } = synth();
 
   test('the whole server', () => {
-    expect(shape(objects)).toMatchSnapshot();
+    // the fingerprint of the script changes with each word of it
+    const text = JSON.stringify(shape(objects)).replaceAll(`"${fingerprint(START_MLFLOW_PY)}"`, '"(start-mlflow.py)"');
+    expect(JSON.parse(text)).toMatchSnapshot();
   });
 
   test('the script is mounted as one executable file', () => {
@@ -96,8 +132,9 @@ describe('alone', () => {
   });
 
   test('two Services lead to the same pods', () => {
-    const [first, second] = ofKind(objects, 'Service');
+    const [first, second, ...rest] = ofKind(objects, 'Service');
     expect([first.metadata.name, second.metadata.name]).toEqual(['mlflow-service', 'mlflow-server']);
+    expect(rest.map(({ metadata }) => metadata.name)).toEqual(['mlflow-monitor']);
     expect(first.spec).toEqual({
       type: 'ClusterIP',
       selector: deployment.spec.selector.matchLabels,
@@ -132,6 +169,7 @@ describe('alone', () => {
     expect(tracking.service.name).toBe('ml-service');
     expect(tracking.serverService.name).toBe('ml-server');
     expect(tracking.startupScript.configMapName).toBe('ml-startup-script');
+    expect(tracking.monitor.name).toBe('ml-monitor');
     expect(ApiObject.of(tracking)).toBe(tracking.deployment);
   });
 });
@@ -161,7 +199,10 @@ describe('options', () => {
       'MLFLOW_WORKERS',
       'MLFLOW_SERVER_ENABLE_JOB_EXECUTION',
       'PYTHONPATH',
+      'STARTUP_DEPLOYMENT',
       'STARTUP_DEADLINE_SECONDS',
+      'STARTUP_ARTIFACT_TRANSFER',
+      'STARTUP_SOURCES',
       'HOME',
       'MALLOC_ARENA_MAX',
       'ZZ',
@@ -173,13 +214,14 @@ describe('options', () => {
   });
 
   test('port is that of flag, container and Services', () => {
-    const { objects, server } = synth({ port: 8080 });
-    expect(server.args).toContain('--port=8080');
+    const { objects, server } = synth({ port: 8888 });
+    expect(server.args).toContain('--port=8888');
     expect(server.args).not.toContain('--port=5000');
-    expect(server.ports).toEqual([{ name: 'http', containerPort: 8080 }]);
+    expect(server.ports).toEqual([{ name: 'http', containerPort: 8888 }]);
     expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports)).toEqual([
-      [{ name: 'http', port: 8080, targetPort: 'http' }],
-      [{ name: 'http', port: 8080, targetPort: 'http' }],
+      [{ name: 'http', port: 8888, targetPort: 'http' }],
+      [{ name: 'http', port: 8888, targetPort: 'http' }],
+      [{ name: 'metrics', port: 8080, targetPort: 'metrics' }],
     ]);
   });
 
@@ -245,6 +287,8 @@ describe('options', () => {
       'Deployment team-a',
       'Service team-a-service',
       'Service team-a-server',
+      'Deployment team-a-monitor',
+      'Service team-a-monitor',
     ]);
   });
 
@@ -258,7 +302,7 @@ describe('options', () => {
       const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', content });
       new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript });
       const objects = Testing.synth(chart);
-      expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-plugins']);
+      expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-plugins', 'mlflow-monitor-script']);
       const { spec, metadata } = get(objects, 'Deployment', 'mlflow').spec.template;
       expect(spec.volumes).toContainEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
       return metadata.annotations['checksum/startup-script'];
@@ -267,6 +311,99 @@ describe('options', () => {
     expect(checksum('pass')).toBe(checksum('pass'));
     expect(checksum('pass')).not.toBe(checksum('pass\n'));
     expect(checksum('pass')).not.toBe(synth().pod.metadata.annotations['checksum/startup-script']);
+  });
+});
+
+describe('what the script is told', () => {
+  function onMinio(credentials?: (scope: Chart) => ICredentials): Manifests {
+    const chart = Testing.chart();
+    new TrackingServer(chart, 'TrackingServer', {
+      backendStore: new Postgres(chart, 'Postgres'),
+      artifactStore: new Minio(chart, 'Minio', { credentials: credentials?.(chart) }),
+    });
+    return Testing.synth(chart);
+  }
+
+  test.each(['mlflow', 'team-a'])('the Deployment of the server, in the monitor too: %s', (name) => {
+    const { objects } = synth({ name });
+    for (const deployment of [name, `${name}-monitor`]) {
+      const [{ env: variables }] = containers(get(objects, 'Deployment', deployment));
+      expect(variables.filter((variable: { name: string }) => variable.name === 'STARTUP_DEPLOYMENT')).toEqual([{ name: 'STARTUP_DEPLOYMENT', value: name }]);
+    }
+  });
+
+  test.each([undefined, false])('upgradeSchema: %s leaves the schema alone', (upgradeSchema) => {
+    expect(startup(synth({ upgradeSchema }).objects, 'STARTUP_UPGRADE_SCHEMA')).toEqual([undefined, undefined]);
+    expect(JSON.stringify(synth({ upgradeSchema }).deployment)).not.toContain('UPGRADE_SCHEMA');
+  });
+
+  test('upgradeSchema: true is one variable more, and nothing else', () => {
+    const { objects, server } = synth({ upgradeSchema: true });
+    const upgrade = { name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' };
+    const position = server.env.findIndex(({ name }: { name: string }) => name === upgrade.name);
+    expect(server.env[position]).toEqual(upgrade);
+    expect(server.env.toSpliced(position, 1)).toEqual(synth().server.env);
+    expect({ ...server, env: [] }).toEqual({ ...synth().server, env: [] });
+    const rest = (all: Manifests) => all.filter(({ kind }) => kind !== 'Deployment');
+    expect(rest(objects)).toEqual(rest(synth().objects));
+  });
+
+  test('upgradeSchema is the way to set its variable', () => {
+    const extraEnv = [{ name: 'STARTUP_UPGRADE_SCHEMA', value: 'false' }];
+    const message =
+      '[test/TrackingServer] extraEnv[0]: got "STARTUP_UPGRADE_SCHEMA". ' +
+      'Rule: an extra variable does not repeat a managed one, of which Kubernetes would silently take the last. ' +
+      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema).';
+    for (const upgradeSchema of [undefined, false, true]) expect(faults(chartWith({ upgradeSchema, extraEnv }))).toEqual([message]);
+  });
+
+  test.each<[boolean | undefined, string | undefined]>([
+    [undefined, undefined],
+    [false, undefined],
+    [true, 'true'],
+  ])('userMayComeLate of a store: %s', (userMayComeLate, value) => {
+    const { objects } = synth({ artifactStore: { ...artifactStore, userMayComeLate } });
+    expect(startup(objects, 'STARTUP_USER_MAY_COME_LATE')).toEqual([value, value]);
+  });
+
+  test('an unknown key of MinIO is final where the cluster made it up, and waited for where it did not', () => {
+    const variable = 'STARTUP_USER_MAY_COME_LATE';
+    expect(startup(onMinio(), variable)).toEqual([undefined, undefined]);
+    expect(startup(onMinio((scope) => new Credentials(scope, 'Keys', { secretName: 'keys' })), variable)).toEqual([undefined, undefined]);
+    expect(startup(onMinio((scope) => Credentials.fromSecretName(scope, 'Keys', 'keys')), variable)).toEqual(['true', 'true']);
+  });
+
+  test('key and Secret of each variable from a Secret, and of no other', () => {
+    const sources = JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws' });
+    expect(startup(synth().objects, 'STARTUP_SOURCES')).toEqual([sources, sources]);
+    const configMap = { name: 'PGUSER', valueFrom: { configMapKeyRef: { name: 'settings', key: 'user' } } };
+    expect(startup(synth({ backendStore: { ...backendStore, environment: [configMap] } }).objects, 'STARTUP_SOURCES')).toEqual([sources, sources]);
+  });
+
+  test('no source where there is no Secret', () => {
+    const plain = { ...artifactStore, environment: [{ name: 'AWS_ACCESS_KEY_ID', value: 'plain-id' }] };
+    expect(startup(synth({ artifactStore: plain }).objects, 'STARTUP_SOURCES')).toEqual(['{}', '{}']);
+  });
+
+  test('names of Secrets and keys of the user, and no value of them', () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const literals = { secretName: 'my-keys', username: 'literal-user', password: 'literal-pass:word', usernameKey: 'id', passwordKey: 'pass' };
+    const objects = onMinio((scope) => Credentials.fromLiterals(scope, 'Keys', literals));
+    warn.mockRestore();
+    const [server, monitor] = startup(objects, 'STARTUP_SOURCES');
+    expect(JSON.parse(String(server))).toEqual({
+      AWS_ACCESS_KEY_ID: 'key id of Secret my-keys',
+      AWS_SECRET_ACCESS_KEY: 'key pass of Secret my-keys',
+      PGUSER: 'key username of Secret postgres-user',
+      PGPASSWORD: 'key password of Secret postgres-user',
+    });
+    expect(monitor).toBe(server);
+    for (const deployment of ofKind(objects, 'Deployment')) {
+      for (const value of [literals.username, literals.password]) {
+        expect(JSON.stringify(deployment)).not.toContain(value);
+        expect(JSON.stringify(deployment)).not.toContain(Buffer.from(value).toString('base64'));
+      }
+    }
   });
 });
 
@@ -303,9 +440,28 @@ describe('faults', () => {
     expect(faults(chartWith({ [prop]: 0 }))).toEqual([at(`${prop}: got 0. Rule: ${what} is a whole number of 1 or more. Fix: pass a number such as 1.`)]);
   });
 
+  test.each(
+    (['upgradeSchema', 'jobExecution'] as const).flatMap((prop): [keyof TrackingServerProps, unknown, string][] => [
+      [prop, 'false', '"false"'],
+      [prop, 'true', '"true"'],
+      [prop, '', '""'],
+      [prop, 0, '0'],
+      [prop, 1, '1'],
+      [prop, {}, '{}'],
+    ]),
+  )('%s is true or false, and cannot be %j', (prop, value, got) => {
+    expect(faults(chartWith({ [prop]: value }))).toEqual([
+      at(`${prop}: got ${got}. Rule: the value is true or false, and no text or number. Fix: pass true or false.`),
+    ]);
+  });
+
   test('the longest name still makes names within 63 characters', () => {
-    const names: string[] = synth({ name: 'a'.repeat(48) }).objects.map(({ metadata }) => metadata.name);
-    expect(Math.max(...names.map((name) => name.length))).toBe(63);
+    const longest = (objects: Manifests) => Math.max(...objects.map(({ metadata }) => metadata.name.length));
+    expect(longest(synth({ name: 'a'.repeat(48) }).objects)).toBe(63);
+    const chart = Testing.chart();
+    const startupScript = new StartupScript(chart, 'Script', { content: 'pass\n' });
+    new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript, name: 'a'.repeat(48) });
+    expect(longest(Testing.synth(chart))).toBe(63);
   });
 
   describe('stores', () => {
@@ -464,10 +620,31 @@ describe('faults', () => {
   describe('extraEnv', () => {
     const MANAGED =
       'Rule: an extra variable does not repeat a managed one, of which Kubernetes would silently take the last. ' +
-      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, startupDeadline).';
+      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema).';
 
     test.each<string>(synth().server.env.map(({ name }: { name: string }) => name))('%s is managed', (name) => {
       expect(faults(chartWith({ extraEnv: [{ name, value: 'mine' }] }))).toEqual([at(`extraEnv[0]: got "${name}". ${MANAGED}`)]);
+    });
+
+    test.each(['STARTUP_', 'STARTUP_MONITOR_PORT', 'STARTUP_UPGRADE_SCHEMA', 'STARTUP_USER_MAY_COME_LATE', 'STARTUP_ANYTHING'])(
+      '%s is reserved for the script, even where it is not set',
+      (name) => {
+        expect(synth().server.env.map((variable: { name: string }) => variable.name)).not.toContain(name);
+        expect(faults(chartWith({ extraEnv: [{ name, value: 'mine' }] }))).toEqual([at(`extraEnv[0]: got "${name}". ${MANAGED}`)]);
+      },
+    );
+
+    test('each reserved variable is named, once for each time that it is there', () => {
+      const extraEnv = ['STARTUP_A', 'A', 'STARTUP_A', 'STARTUP_B'].map((name) => ({ name, value: 'mine' }));
+      expect(faults(chartWith({ extraEnv }))).toEqual([
+        at(`extraEnv[0]: got "STARTUP_A". ${MANAGED}`),
+        at(`extraEnv[2]: got "STARTUP_A". ${MANAGED}`),
+        at(`extraEnv[3]: got "STARTUP_B". ${MANAGED}`),
+      ]);
+    });
+
+    test.each(['STARTUP', 'STARTUPS', 'STARTUP-A', 'startup_a', 'MY_STARTUP_A', '_STARTUP_A', 'MONITOR_PORT'])('%s is free', (name) => {
+      expect(faults(chartWith({ extraEnv: [{ name, value: 'mine' }] }))).toEqual([]);
     });
 
     test('a variable that is named twice', () => {

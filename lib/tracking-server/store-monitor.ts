@@ -1,0 +1,98 @@
+import { Construct } from 'constructs';
+import { StartupScript } from './startup-script';
+import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { CONTAINER_SECURITY, POD_SECURITY, emptyDir, quantities } from '../common/pod';
+import { k8s } from '../../imports/k8s';
+
+const PORT = 8080;
+
+export interface StoreMonitorProps {
+  readonly part: Part;
+  readonly name: string;
+  readonly namespace: string;
+  readonly startupScript: StartupScript;
+  /** Flags of the server that name its stores. */
+  readonly flags: string[];
+  readonly env: k8s.EnvVar[];
+  /** The user's own variables, which stand behind all others, as in the server. */
+  readonly extraEnv: k8s.EnvVar[];
+}
+
+/**
+ * A small pod that tries both stores every 15 s. It is unready, and its metrics are 0, as long as one of them does not
+ * work. The tracking server itself stays ready then: it still serves all that can be read, and an unready server would
+ * take that away from everybody too.
+ */
+export class StoreMonitor extends Construct {
+  public readonly deployment: k8s.KubeDeployment;
+
+  public constructor(scope: Construct, id: string, props: StoreMonitorProps) {
+    super(scope, id);
+    const part: Part = { ...props.part, component: 'store-monitor' };
+    const metadata = { name: props.name, namespace: props.namespace, labels: labels(part) };
+    const script = props.startupScript;
+
+    this.deployment = new k8s.KubeDeployment(this, 'Deployment', {
+      metadata: { ...metadata, labels: workloadLabels(part) },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: selectorLabels(part) },
+        strategy: { type: 'Recreate' },
+        template: {
+          metadata: { labels: workloadLabels(part), annotations: { 'checksum/startup-script': script.checksum } },
+          spec: {
+            automountServiceAccountToken: false,
+            enableServiceLinks: false,
+            securityContext: POD_SECURITY,
+            containers: [
+              {
+                name: 'monitor',
+                image: part.image,
+                imagePullPolicy: 'IfNotPresent',
+                command: ['python3', script.mountPath],
+                args: ['monitor', ...props.flags],
+                env: [...props.env, { name: 'STARTUP_MONITOR_PORT', value: String(PORT) }, { name: 'HOME', value: '/tmp' }, ...props.extraEnv],
+                ports: [{ name: 'metrics', containerPort: PORT }],
+                readinessProbe: {
+                  httpGet: { path: '/ready', port: k8s.IntOrString.fromString('metrics') },
+                  periodSeconds: 5,
+                  timeoutSeconds: 5,
+                  failureThreshold: 1,
+                },
+                livenessProbe: {
+                  httpGet: { path: '/metrics', port: k8s.IntOrString.fromString('metrics') },
+                  initialDelaySeconds: 10,
+                  periodSeconds: 20,
+                  timeoutSeconds: 5,
+                },
+                resources: {
+                  requests: quantities({ cpu: '10m', memory: '96Mi', 'ephemeral-storage': '64Mi' }),
+                  limits: quantities({ cpu: '500m', memory: '192Mi', 'ephemeral-storage': '256Mi' }),
+                },
+                securityContext: CONTAINER_SECURITY,
+                terminationMessagePolicy: 'FallbackToLogsOnError',
+                volumeMounts: [
+                  { name: 'startup-script', mountPath: script.mountPath, subPath: script.key, readOnly: true },
+                  { name: 'tmp', mountPath: '/tmp' },
+                ],
+              },
+            ],
+            volumes: [{ name: 'startup-script', configMap: { name: script.configMapName, defaultMode: 0o755 } }, emptyDir('tmp', '64Mi')],
+          },
+        },
+      },
+    });
+    this.node.defaultChild = this.deployment;
+
+    new k8s.KubeService(this, 'Service', {
+      metadata,
+      spec: {
+        type: 'ClusterIP',
+        selector: selectorLabels(part),
+        // the metrics are asked for most when the pod is not ready
+        publishNotReadyAddresses: true,
+        ports: [{ name: 'metrics', port: PORT, targetPort: k8s.IntOrString.fromString('metrics') }],
+      },
+    });
+  }
+}

@@ -1,0 +1,177 @@
+"""What the pods say, and whether they heal, when something is wrong. Runs after test_stack.py, on the same stack."""
+
+import base64
+import json
+import pathlib
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from cluster import DIST, NAMESPACE, execute, get, kubectl, pods, ready, tracking_server, wait_until
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "lib/tracking-server/start-mlflow.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_server(stack):
+    kubectl("scale", "deployment/mlflow", "--replicas=1", "--namespace", NAMESPACE)
+    healed()
+    yield
+
+
+@pytest.fixture(scope="module")
+def client():
+    with tracking_server() as uri:
+        mlflow.set_tracking_uri(uri)
+        yield mlflow.MlflowClient()
+
+
+def healed():
+    """Both the tracking server and the monitor are ready, with nothing else of theirs around."""
+    wait_until(
+        "healed",
+        150,
+        lambda: all(len(found := pods(part)) == 1 and ready(found[0]) for part in ("tracking-server", "store-monitor")),
+    )
+
+
+def restart():
+    kubectl("delete", "pods", "--namespace", NAMESPACE, "--selector", "app.kubernetes.io/component=tracking-server")
+
+
+def value(secret, key):
+    return base64.b64decode(get("secret", secret)["data"][key]).decode()
+
+
+def put(secret, key, text):
+    kubectl("patch", "secret", secret, "--namespace", NAMESPACE, "--patch", json.dumps({"stringData": {key: text}}))
+
+
+@pytest.fixture
+def changed():
+    """Changes values of Secrets, and puts them back."""
+    before = {}
+
+    def change(secret, key, text):
+        before.setdefault((secret, key), value(secret, key))
+        put(secret, key, text)
+
+    yield change
+    for (secret, key), text in before.items():
+        put(secret, key, text)
+    healed()
+
+
+def ends_with(exit_code, *texts):
+    """Waits for a container of the tracking server that ended, and looks into its termination message."""
+
+    def condition():
+        for pod in pods("tracking-server"):
+            for container in pod["status"].get("containerStatuses", []):
+                for state in (container["state"], container["lastState"]):
+                    if "terminated" in state and not ready(pod):
+                        return state["terminated"]
+        return None
+
+    end = wait_until(f"a container ended with {texts[0]}", 60, condition)
+    assert end["exitCode"] == exit_code, end
+    for text in texts:
+        assert text in end["message"], end["message"]
+
+
+def administer(*commands):
+    """Runs commands of mc in MinIO's pod, as its root user."""
+    login = 'mc alias set -q s http://127.0.0.1:9000 "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" >/dev/null'
+    execute("minio-0", "bash", "-euc", "; ".join(["export MC_CONFIG_DIR=/tmp/mc", login, *commands]))
+
+
+def log():
+    return kubectl("logs", "--namespace", NAMESPACE, "deployment/mlflow", check=False).stdout
+
+
+def doctor(*arguments):
+    command = ["exec", "--namespace", NAMESPACE, "deployment/mlflow", "--", "python3", "/app/start-mlflow.py", "doctor"]
+    result = kubectl(*command, *arguments, check=False)
+    return result.returncode, result.stdout
+
+
+def test_the_doctor_finds_a_healthy_stack_healthy():
+    code, text = doctor()
+    assert code == 0, text
+    assert "\u2717" not in text and text.count("\u2713") == 7
+    code, text = doctor("--json")
+    assert code == 0 and json.loads(text)["ok"] is True
+
+
+def test_a_wrong_secret_key(changed):
+    changed("minio-user", "AWS_SECRET_ACCESS_KEY", "not-the-secret-key")
+    restart()
+    ends_with(4, "SignatureDoesNotMatch", "key AWS_SECRET_ACCESS_KEY of Secret minio-user", "fix:")
+    assert "not-the-secret-key" not in log()
+
+
+def test_a_newline_at_the_end_of_a_secret(changed):
+    changed("minio-user", "AWS_SECRET_ACCESS_KEY", value("minio-user", "AWS_SECRET_ACCESS_KEY") + "\n")
+    restart()
+    healed()
+    assert pods("tracking-server")[0]["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert "WARNING: key AWS_SECRET_ACCESS_KEY of Secret minio-user (AWS_SECRET_ACCESS_KEY) has white space" in log()
+
+
+def test_a_wrong_password_of_the_database(changed):
+    changed("postgres-user", "password", "not-the-password")
+    restart()
+    ends_with(6, "the database refuses the user", "key password of Secret postgres-user", "fix:")
+    assert "not-the-password" not in log()
+
+
+def test_a_bucket_that_is_made_later():
+    administer("mc rb --force s/mlflow-bucket >/dev/null")
+    restart()
+    wait_until("the log names the bucket", 60, lambda: "Waiting for the artifact store" in log() and "mlflow-bucket" in log())
+    administer("mc mb -q s/mlflow-bucket >/dev/null")
+    healed()
+    assert pods("tracking-server")[0]["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_a_user_who_is_revoked_while_the_server_runs():
+    key = value("minio-user", "AWS_ACCESS_KEY_ID")
+    administer(f"mc admin user disable s {key} >/dev/null")
+    try:
+        wait_until("the monitor is not ready", 60, lambda: not ready(pods("store-monitor")[0]))
+        assert ready(pods("tracking-server")[0])
+        page = "import urllib.request as u; print(u.urlopen('http://mlflow-monitor:8080/metrics').read().decode())"
+        assert "mlflow_artifact_store_writable 0\n" in execute("deployment/mlflow", "python3", "-c", page)
+        assert "mlflow_database_reachable 1\n" in execute("deployment/mlflow", "python3", "-c", page)
+        code, text = doctor()
+        assert code == 4 and "InvalidAccessKeyId" in text and "key AWS_ACCESS_KEY_ID of Secret minio-user" in text
+        assert key not in text
+        restart()
+        ends_with(4, "InvalidAccessKeyId", "key AWS_ACCESS_KEY_ID of Secret minio-user", "mc admin user ls")
+    finally:
+        administer(f"mc admin user enable s {key} >/dev/null")
+    healed()
+
+
+def test_an_endpoint_without_scheme_leaves_the_old_pod_in_service():
+    serving = pods("tracking-server")[0]["metadata"]["name"]
+    kubectl("set", "env", "deployment/mlflow", "MLFLOW_S3_ENDPOINT_URL=minio:9000", "--namespace", NAMESPACE)
+    ends_with(3, "MLFLOW_S3_ENDPOINT_URL is no endpoint: it has no scheme", "fix:")
+    assert [pod["metadata"]["name"] for pod in pods("tracking-server") if ready(pod)] == [serving]
+    kubectl("apply", "--filename", str(DIST))
+    healed()
+
+
+def test_an_old_experiment_is_found_by_the_doctor_on_both_sides(client):
+    old = client.create_experiment("from before", artifact_location="s3://mlflow-bucket/from-before")
+    code, text = doctor()
+    assert code == 10 and f'{old} "from before" at s3://mlflow-bucket/from-before' in text and "Make a new experiment" in text
+    command = [sys.executable, str(SCRIPT), "doctor", "--client", mlflow.get_tracking_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 10 and "from before" in result.stdout, result.stdout + result.stderr
+    client.delete_experiment(old)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert doctor()[0] == 0

@@ -1,0 +1,230 @@
+import { ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { accessSync, chownSync, constants, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { AddressInfo, createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Environment, scratch } from '../run-script';
+
+const LIMIT_MS = 20_000;
+const DEBIAN_POSTGRES = '/usr/lib/postgresql';
+
+const servers = new Set<ChildProcess>();
+
+afterAll(async () => {
+  await Promise.all([...servers].map((server) => end(server)));
+});
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function program(variable: string, name: string, advice: string): string {
+  const given = process.env[variable] ?? name;
+  const candidates = given.includes('/') ? [given] : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, given));
+  const found = candidates.find(isExecutable);
+  if (!found) throw new Error(`${given} is no program: ${advice}`);
+  return found;
+}
+
+function postgresFolder(): string {
+  const advice = 'apt-get install postgresql, or set PG_BIN to a folder with initdb and postgres';
+  const versions = existsSync(DEBIAN_POSTGRES) ? readdirSync(DEBIAN_POSTGRES).map(Number) : [];
+  const folder = process.env.PG_BIN ?? (versions.length > 0 ? join(DEBIAN_POSTGRES, String(Math.max(...versions)), 'bin') : undefined);
+  if (!folder || !['initdb', 'postgres'].every((name) => isExecutable(join(folder, name)))) throw new Error(`no PostgreSQL found: ${advice}`);
+  return folder;
+}
+
+/** The interpreter itself, with what the MLflow image has. */
+function interpreter(): string {
+  const python = program('PYTHON', 'python3', 'set PYTHON to a Python with boto3 and psycopg2');
+  try {
+    return execFileSync(python, ['-c', 'import sys, boto3, psycopg2; print(sys.executable)'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    throw new Error(`${python} has no boto3 or no psycopg2: pip install -r test/servers/requirements.txt, or set PYTHON to one that has`);
+  }
+}
+
+const GET_MINIO = 'get a MinIO-compatible server and its client, and set MINIO_BIN and MC_BIN to them (go install github.com/minio/…)';
+const MINIO = program('MINIO_BIN', 'minio', GET_MINIO);
+const MC = program('MC_BIN', 'mc', GET_MINIO);
+const PG_BIN = postgresFolder();
+export const PYTHON = interpreter();
+
+/** PostgreSQL refuses to run as root. */
+function unprivileged(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Waits until the action gives something, and fails with the last error when that takes too long. */
+export async function until<T>(what: string, action: () => Promise<T | undefined> | T | undefined, limitMs = LIMIT_MS): Promise<T> {
+  const started = Date.now();
+  let reason: unknown = 'nothing came';
+  while (Date.now() - started < limitMs) {
+    try {
+      const result = await action();
+      if (result !== undefined) return result;
+    } catch (error) {
+      reason = error;
+    }
+    await sleep(100);
+  }
+  throw new Error(`waited ${limitMs} ms for ${what}: ${String(reason)}`);
+}
+
+function start(command: string[], env: Environment, user: { uid?: number; gid?: number } = {}): ChildProcess {
+  const child = spawn(command[0], command.slice(1), { cwd: '/', env: { PATH: process.env.PATH, ...env }, stdio: 'ignore', ...user });
+  servers.add(child);
+  child.on('exit', () => servers.delete(child));
+  return child;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (!servers.has(child)) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS / 2);
+  await exited;
+  clearTimeout(limit);
+}
+
+export interface MinioOptions {
+  readonly rootUser?: string;
+  readonly rootPassword?: string;
+  readonly region?: string;
+}
+
+/** A MinIO-compatible server on loopback, administered by its root user. */
+export class Minio {
+  public static async start(options: MinioOptions = {}): Promise<Minio> {
+    const minio = new Minio(await freePort(), await freePort(), options);
+    await minio.start();
+    return minio;
+  }
+
+  public readonly url: string;
+  public rootUser: string;
+  public rootPassword: string;
+  private data = scratch();
+  private readonly config = scratch();
+  private child?: ChildProcess;
+
+  private constructor(
+    public readonly port: number,
+    private readonly consolePort: number,
+    private readonly options: MinioOptions,
+  ) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.rootUser = options.rootUser ?? 'minio-root-user-1234';
+    this.rootPassword = options.rootPassword ?? 'RootPasswordThatNobodyMaySee';
+  }
+
+  public async start(): Promise<void> {
+    const address = ['--address', `127.0.0.1:${this.port}`, '--console-address', `127.0.0.1:${this.consolePort}`];
+    const alias = { url: this.url, accessKey: this.rootUser, secretKey: this.rootPassword, api: 'S3v4', path: 'auto' };
+    writeFileSync(join(this.config, 'config.json'), JSON.stringify({ version: '10', aliases: { s: alias } }));
+    this.child = start([MINIO, 'server', this.data, ...address], {
+      HOME: this.config,
+      MINIO_ROOT_USER: this.rootUser,
+      MINIO_ROOT_PASSWORD: this.rootPassword,
+      ...(this.options.region ? { MINIO_SITE_REGION: this.options.region } : {}),
+    });
+    await until(`MinIO at ${this.url}`, () => this.mc('admin', 'info', 's'));
+  }
+
+  public async stop(): Promise<void> {
+    await end(this.child!);
+  }
+
+  /** From now on with an empty volume. */
+  public loseVolume(): void {
+    this.data = scratch();
+  }
+
+  public async mc(...command: string[]): Promise<string> {
+    const env = { PATH: process.env.PATH, HOME: this.config, MC_CONFIG_DIR: this.config };
+    return (await promisify(execFile)(MC, command, { env, timeout: LIMIT_MS })).stdout;
+  }
+
+  /** Makes a user that may use the bucket, and nothing else. */
+  public async makeUser(name: string, secret: string, bucket: string): Promise<void> {
+    const allow = (actions: string[], resource: string) => ({ Effect: 'Allow', Action: actions.map((action) => `s3:${action}`), Resource: [resource] });
+    const policy = join(scratch(), 'policy.json');
+    const statements = [
+      allow(['GetBucketLocation', 'ListBucket'], `arn:aws:s3:::${bucket}`),
+      allow(['GetObject', 'PutObject', 'DeleteObject'], `arn:aws:s3:::${bucket}/*`),
+    ];
+    writeFileSync(policy, JSON.stringify({ Version: '2012-10-17', Statement: statements }));
+    await this.mc('admin', 'user', 'add', 's', name, secret);
+    await this.mc('admin', 'policy', 'create', 's', `policy-${name}`, policy);
+    await this.mc('admin', 'policy', 'attach', 's', `policy-${name}`, '--user', name);
+  }
+}
+
+const SQL = `
+import json, os, psycopg2, sys
+connection = psycopg2.connect(sys.argv[1], connect_timeout=5)
+connection.autocommit = True
+for statement, *parameters in json.loads(sys.argv[2]):
+    connection.cursor().execute(statement, parameters or None)
+`;
+
+/** A PostgreSQL on loopback that wants passwords. */
+export class Postgres {
+  public static async start(): Promise<Postgres> {
+    const user = unprivileged();
+    const directory = scratch({ password: 'AdminPasswordThatNobodyMaySee' });
+    const data = join(directory, 'data');
+    mkdirSync(data, { mode: 0o700 });
+    if (user.uid !== undefined) for (const path of [directory, data, join(directory, 'password')]) chownSync(path, user.uid, user.gid!);
+    const flags = ['-D', data, '-U', 'admin', '-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '--no-sync', `--pwfile=${directory}/password`];
+    await promisify(execFile)(join(PG_BIN, 'initdb'), flags, { cwd: '/', timeout: 3 * LIMIT_MS, ...user });
+    const postgres = new Postgres(await freePort(), data, user);
+    await postgres.start();
+    return postgres;
+  }
+
+  private child?: ChildProcess;
+
+  private constructor(
+    public readonly port: number,
+    private readonly data: string,
+    private readonly user: { uid?: number; gid?: number },
+  ) {}
+
+  public uri(database = 'mlflow'): string {
+    return `postgresql://127.0.0.1:${this.port}/${database}`;
+  }
+
+  public async start(): Promise<void> {
+    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'].flatMap((setting) => ['-c', setting]);
+    this.child = start([join(PG_BIN, 'postgres'), '-D', this.data, '-p', String(this.port), ...settings], {}, this.user);
+    await until(`PostgreSQL at port ${this.port}`, () => this.sql('postgres', ['SELECT 1']));
+  }
+
+  public async stop(): Promise<void> {
+    await end(this.child!, 'SIGINT');
+  }
+
+  /** Runs statements, each with its parameters, as the superuser. */
+  public async sql(database: string, ...statements: string[][]): Promise<true> {
+    const env = { PGUSER: 'admin', PGPASSWORD: 'AdminPasswordThatNobodyMaySee', PATH: process.env.PATH };
+    await promisify(execFile)(PYTHON, ['-c', SQL, this.uri(database), JSON.stringify(statements)], { env, timeout: LIMIT_MS });
+    return true;
+  }
+}

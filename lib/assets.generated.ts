@@ -341,6 +341,7 @@ start-mlflow.py causes                   the catalogue of causes, as a Markdown 
 import argparse
 import base64
 import binascii
+import contextlib
 import email.utils
 import glob
 import http.server
@@ -564,6 +565,12 @@ CAUSES = {
         "--backend-store-uri is no URI of a PostgreSQL",
         "A user or password in it has characters that mean something else in a URI, such as @ : / ? # %.",
         "Take user and password out of the URI: PGUSER and PGPASSWORD hold them as they are.",
+    ),
+    "database-error": Cause(
+        EXIT_DATABASE_REFUSES,
+        "the database refuses what the tracking server asks",
+        "The user may log in, but not use the tables: they belong to another user, most likely.",
+        "Make the user the owner of the database and of its tables: ALTER DATABASE … OWNER TO …, REASSIGN OWNED BY … TO …",
     ),
     "database-missing": Cause(
         EXIT_DATABASE_REFUSES,
@@ -1107,14 +1114,26 @@ class Database:
         connection.autocommit = True
         return connection
 
-    def check(self):
-        """Reachable, and the schema fits; for doctor and monitor."""
+    @contextlib.contextmanager
+    def cursor(self):
+        """A cursor of a connection of its own, which is closed in the end."""
+        import psycopg2 as driver
+
         connection = self.connect()
         try:
             with connection.cursor() as cursor:
-                self.judge_schema(revision(cursor))
+                yield cursor
+        except (driver.OperationalError, driver.InterfaceError) as error:
+            raise Problem("database-absent", "asking the database", self.server, str(error)) from None
+        except driver.Error as error:
+            raise Problem("database-error", "asking the database", self.server, str(error)) from None
         finally:
             connection.close()
+
+    def check(self):
+        """Reachable, and the schema fits; for doctor and monitor."""
+        with self.cursor() as cursor:
+            self.judge_schema(revision(cursor))
 
     def judge_schema(self, actual):
         known, wanted = package_revisions()
@@ -1128,30 +1147,24 @@ class Database:
 
         Two servers that start on an empty database at the same time both make the tables, and one of them dies of it.
         """
-        connection = self.connect()
-        try:
-            with connection.cursor() as cursor:
-                # held until the connection closes, even if this pod dies
+        with self.cursor() as cursor:
+            # held until the connection closes, even if this pod dies
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
+            while not cursor.fetchone()[0]:
+                wait("another pod is initialising it")
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
-                while not cursor.fetchone()[0]:
-                    wait("another pod is initialising it")
-                    cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
-                actual = revision(cursor)
-                if actual is None:
-                    say("The database is empty: initialising it")
-                    self.run(
-                        "database-init", "making the tables of MLflow", [sys.executable, "-c", INITIALISE, self.uri, self.root]
-                    )
-                    return
-                try:
-                    self.judge_schema(actual)
-                except Problem as problem:
-                    if problem.name != "schema-older" or os.environ.get("STARTUP_UPGRADE_SCHEMA") != "true":
-                        raise
-                    say(f"Upgrading the schema of the database from revision {actual} to {problem.values['wanted']}")
-                    self.run("schema-upgrade", "mlflow db upgrade", ["mlflow", "db", "upgrade", self.uri])
-        finally:
-            connection.close()
+            actual = revision(cursor)
+            if actual is None:
+                say("The database is empty: initialising it")
+                self.run("database-init", "making the tables of MLflow", [sys.executable, "-c", INITIALISE, self.uri, self.root])
+                return
+            try:
+                self.judge_schema(actual)
+            except Problem as problem:
+                if problem.name != "schema-older" or os.environ.get("STARTUP_UPGRADE_SCHEMA") != "true":
+                    raise
+                say(f"Upgrading the schema of the database from revision {actual} to {problem.values['wanted']}")
+                self.run("schema-upgrade", "mlflow db upgrade", ["mlflow", "db", "upgrade", self.uri])
 
     def run(self, cause, tried, command):
         code = subprocess.run(command, check=False).returncode

@@ -582,6 +582,16 @@ describe('database', () => {
     expectStarted(await preflight({}, [database()]));
   });
 
+  test('with tables that the user may not read', async () => {
+    await postgres.sql('mlflow', ['REVOKE ALL ON alembic_version FROM mlflow']);
+    expectFailure(await preflight({}, [database()]), {
+      code: 6,
+      cause: 'the database refuses what the tracking server asks',
+      names: ['permission denied for table alembic_version'],
+      fix: 'ALTER DATABASE',
+    });
+  });
+
   test('that is empty is initialised', async () => {
     await setRevision();
 

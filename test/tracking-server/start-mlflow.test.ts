@@ -42,6 +42,10 @@ class ProgrammingError(Error):
     pass
 
 
+class InterfaceError(Error):
+    pass
+
+
 def record(*event):
     with open(os.path.join(HERE, "events"), "a") as file:
         file.write(json.dumps(event) + "\\n")

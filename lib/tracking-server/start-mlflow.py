@@ -488,6 +488,10 @@ def judge_environment(environment):
             if environment.get(variable):
                 warn(f"{variable} sends the requests to {environment[variable]}, since MLFLOW_S3_ENDPOINT_URL is not set")
                 break
+    endpoint = environment.get("MLFLOW_S3_ENDPOINT_URL")
+    proxy = proxy_for(endpoint) if endpoint else None
+    if proxy:
+        warn(f"{proxy} sends the requests to the artifact store through a proxy, since NO_PROXY does not have its host")
     for file in shared_files():
         warn(f"{file} exists, and boto3 reads region, endpoint and other settings from it")
 

@@ -339,6 +339,13 @@ describe('the session token', () => {
 });
 
 describe('the endpoint', () => {
+  test('behind a proxy is warned of, unless NO_PROXY has its host', async () => {
+    const proxied = { ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: 'http://minio:9000', HTTP_PROXY: 'http://proxy:3128' };
+
+    expectStarted(await startMlflow(proxied), [/^WARNING: HTTP_PROXY sends the requests to the artifact store through a proxy, since NO_PROXY/]);
+    expectStarted(await startMlflow({ ...proxied, NO_PROXY: 'minio,localhost' }));
+  });
+
   test.each(['http://minio:9000', 'https://s3.example', 'https://s3.example/', 'http://[::1]:9000'])('%s is one', async (endpoint) => {
     expectStarted(await startMlflow({ ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: endpoint }));
   });

@@ -155,6 +155,25 @@ def test_a_user_who_is_revoked_while_the_server_runs():
     healed()
 
 
+def test_a_lost_volume_of_minio_is_mended_as_the_message_says():
+    kubectl("scale", "statefulset/minio", "--replicas=0", "--namespace", NAMESPACE)
+    wait_until("MinIO gone", 90, lambda: not pods("artifact-store"))
+    kubectl("delete", "pvc/data-minio-0", "--namespace", NAMESPACE)
+    kubectl("scale", "statefulset/minio", "--replicas=1", "--namespace", NAMESPACE)
+    wait_until("MinIO back, and empty", 60, lambda: pods("artifact-store") and ready(pods("artifact-store")[0]))
+    restart()
+    ends_with(
+        4,
+        "InvalidAccessKeyId",
+        "MinIO's volume was lost",
+        "kubectl delete job -l app.kubernetes.io/component=artifact-store-bootstrap",
+    )
+    kubectl("delete", "job", "--selector", "app.kubernetes.io/component=artifact-store-bootstrap", "--namespace", NAMESPACE)
+    kubectl("apply", "--filename", str(DIST))
+    healed()
+    assert doctor()[0] == 0
+
+
 def test_an_endpoint_without_scheme_leaves_the_old_pod_in_service():
     serving = pods("tracking-server")[0]["metadata"]["name"]
     kubectl("set", "env", "deployment/mlflow", "MLFLOW_S3_ENDPOINT_URL=minio:9000", "--namespace", NAMESPACE)

@@ -877,6 +877,8 @@ def proxy_for(endpoint):
 class ArtifactStore:
     """The S3 bucket of the tracking server, used as MLflow uses it."""
 
+    module = "boto3"
+
     def __init__(self, arguments):
         self.destination = flag(arguments, "--artifacts-destination", os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
         parsed = urllib.parse.urlsplit(self.destination)
@@ -965,6 +967,9 @@ class ArtifactStore:
                 action()
             except (ClientError, BotoCoreError, ValueError) as error:
                 raise self.problem(error, f"{step} {self.url} as {masked(os.environ.get('AWS_ACCESS_KEY_ID', ''))}") from None
+
+    def prepare(self, wait):
+        self.check()
 
     def check_region(self):
         """Compares the region with the one of the store. A wrong one breaks presigned URLs only."""
@@ -1088,6 +1093,8 @@ def is_postgres(uri):
 class Database:
     """The PostgreSQL of the tracking server."""
 
+    module = "psycopg2"
+
     def __init__(self, arguments):
         self.uri = flag(arguments, "--backend-store-uri", os.environ.get("MLFLOW_BACKEND_STORE_URI", ""))
         self.root = flag(arguments, "--default-artifact-root", os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ""))
@@ -1155,7 +1162,9 @@ class Database:
             # held until the connection closes, even if this pod dies
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
             while not cursor.fetchone()[0]:
-                wait("another pod is initialising it")
+                reason = "another pod is initialising it"
+                if not wait(self.name, reason):
+                    raise wait.over(Problem("database-absent", "taking the lock for initialisation", self.server, reason))
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
             actual = revision(cursor)
             if actual is None:
@@ -1223,17 +1232,27 @@ class Wait:
         time.sleep(RETRY_SECONDS)
         return True
 
+    def over(self, problem):
+        """The problem that was waited for, as one that nobody waits for any more."""
+        problem.answer = f"{problem.answer} (gave up after {self.seconds:g} s, the prop startupDeadline)".strip()
+        problem.passing = False
+        return problem
 
-def until_well(wait, what, action):
+
+def until_well(wait, part):
     while True:
         try:
-            return action()
+            return part.prepare(wait)
         except Problem as problem:
             if not problem.passing:
                 raise
-            if not wait(what, f"{problem.title}; {problem.answer}" if problem.answer else problem.title):
-                problem.answer = f"{problem.answer} (gave up after {wait.seconds:g} s, the prop startupDeadline)".strip()
-                raise
+            if not wait(part.name, f"{problem.title}; {problem.answer}" if problem.answer else problem.title):
+                raise wait.over(problem) from None
+
+
+def installed(part):
+    """Whether this Python has what the check of a store needs."""
+    return importlib.util.find_spec(part.module) is not None
 
 
 def start(arguments):
@@ -1245,39 +1264,29 @@ def start(arguments):
             fail(EXIT_USAGE, ["ERROR: no command to start", __doc__.splitlines()[0]])
         judge_environment(os.environ)
         wait = Wait(float(os.environ.get("STARTUP_DEADLINE_SECONDS", "300")))
-        for part, module, action in (
-            (ArtifactStore(arguments), "boto3", lambda part: part.check()),
-            (Database(arguments), "psycopg2", lambda part: part.prepare(lambda reason: give_way(wait, part, reason))),
-        ):
+        for part in (ArtifactStore(arguments), Database(arguments)):
             if not part.checkable:
                 continue
-            if importlib.util.find_spec(module) is None:
-                warn(f"this Python has no {module}, so {part.name} is not checked: use an MLflow image with the suffix -full")
+            if not installed(part):
+                warn(
+                    f"this Python has no {part.module}, so {part.name} is not checked: use an MLflow image with the suffix -full"
+                )
                 continue
-            until_well(wait, part.name, lambda part=part, action=action: action(part))
+            until_well(wait, part)
     except Problem as problem:
         fail(problem.cause.code, problem.lines())
     say(f"Starting MLflow with AWS credentials: {os.environ['AWS_ACCESS_KEY_ID'][:5]}...")
     os.execvp(arguments[0], arguments)
 
 
-def give_way(wait, part, reason):
-    if not wait(part.name, reason):
-        answer = f"{reason} (gave up after {wait.seconds:g} s, the prop startupDeadline)"
-        problem = Problem("database-absent", "taking the lock for initialisation", part.server, answer)
-        problem.passing = False
-        raise problem
-
-
 # --- doctor
 
 
 class Result:
-    def __init__(self, name, note="", problem=None, fix=""):
+    def __init__(self, name, note="", problem=None):
         self.name = name
         self.note = note
         self.problem = problem
-        self.fix = fix
 
 
 def examine(name, action):
@@ -1375,10 +1384,11 @@ def examine_client(uri):
     yield from examine_server(server)
 
 
-def examine_server(server):
+def examine_server(server, direct=False):
     yield examine("tracking server", server.health)
     yield examine("upload through the server", server.round_trip)
-    yield examine("clients kept off the artifact store", server.keeps_clients_off_s3)
+    if not direct:
+        yield examine("clients kept off the artifact store", server.keeps_clients_off_s3)
     yield examine("experiments are proxied", server.no_direct_experiments)
 
 
@@ -1394,11 +1404,11 @@ def examine_all():
 
     yield examine("environment", judged)
     store, database = ArtifactStore(arguments), Database(arguments)
-    for part, module in ((store, "boto3"), (database, "psycopg2")):
-        if part.checkable and importlib.util.find_spec(module):
+    for part in (store, database):
+        if part.checkable and installed(part):
             yield examine(part.name, part.check)
-    results = list(examine_server(TrackingServer(f"http://127.0.0.1:{flag(arguments, '--port', '5000')}")))
-    yield from (r for r in results if not (store.direct and r.name == "clients kept off the artifact store"))
+    server = TrackingServer(f"http://127.0.0.1:{flag(arguments, '--port', '5000')}")
+    yield from examine_server(server, store.direct)
 
 
 def server_arguments():
@@ -1446,14 +1456,14 @@ class Monitor:
     METRICS = (("mlflow_artifact_store_writable", "artifact"), ("mlflow_database_reachable", "database"))
 
     def __init__(self, arguments):
-        self.parts = {"artifact": (ArtifactStore(arguments), "boto3"), "database": (Database(arguments), "psycopg2")}
+        self.parts = {"artifact": ArtifactStore(arguments), "database": Database(arguments)}
         self.problems = {name: "not checked yet" for name in self.parts}
         self.lines = {}
 
     def run_once(self):
-        for name, (part, module) in self.parts.items():
+        for name, part in self.parts.items():
             problem = None
-            if part.checkable and importlib.util.find_spec(module):
+            if part.checkable and installed(part):
                 problem = examine(part.name, part.check).problem
             lines = problem.lines() if problem else [f"OK: {part.name}"]
             if lines[0] != self.lines.get(name):

@@ -1535,3 +1535,10 @@ def main(arguments):
 if __name__ == "__main__":
     main(sys.argv[1:])
 `;
+
+/** package.json */
+export const PEER_DEPENDENCIES = {
+  'cdk8s': '^2.68.11',
+  'cdk8s-plus-28': '^2.5.6',
+  'constructs': '^10.3.0',
+};

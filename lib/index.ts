@@ -1,3 +1,5 @@
+import './common/peers';
+
 export * from './artifact-store/artifact-store';
 export * from './artifact-store/minio';
 export * from './backend-store/backend-store';

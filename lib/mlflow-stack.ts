@@ -4,9 +4,11 @@ import { IArtifactStore } from './artifact-store/artifact-store';
 import { Minio } from './artifact-store/minio';
 import { IBackendStore } from './backend-store/backend-store';
 import { Postgres } from './backend-store/postgres';
+import { Namespace } from './common/objects';
 import { PropChecks } from './common/prop-checks';
+import { Shape } from './common/prop-shape';
 import { rejectTakenNames } from './common/unique-names';
-import { StartupScript } from './tracking-server/startup-script';
+import { IStartupScript } from './tracking-server/startup-script';
 import { TrackingServer, TrackingServerOptions } from './tracking-server/tracking-server';
 import { k8s } from '../imports/k8s';
 
@@ -60,7 +62,7 @@ export interface MlflowStackProps {
    *
    * @default - a new `StartupScript`
    */
-  readonly startupScript?: StartupScript;
+  readonly startupScript?: IStartupScript;
 
   /**
    * Options of the tracking server.
@@ -69,6 +71,16 @@ export interface MlflowStackProps {
    */
   readonly trackingServer?: TrackingServerOptions;
 }
+
+const SHAPE: Shape<MlflowStackProps> = {
+  name: 'value',
+  namespace: 'value',
+  createNamespace: 'value',
+  backendStore: {},
+  artifactStore: {},
+  startupScript: {},
+  trackingServer: {},
+};
 
 /**
  * MLflow on Kubernetes, complete: a tracking server with proxied artifacts, PostgreSQL as backend store and MinIO as
@@ -89,6 +101,12 @@ export class MlflowStack extends Construct {
   /** Where artifacts are kept. */
   public readonly artifactStore: IArtifactStore;
 
+  /** The database of the backend store, where the stack makes it. */
+  public readonly postgres?: Postgres;
+
+  /** The object store of the artifact store, where the stack makes it. */
+  public readonly minio?: Minio;
+
   /** The tracking server. */
   public readonly trackingServer: TrackingServer;
 
@@ -98,6 +116,7 @@ export class MlflowStack extends Construct {
   public constructor(scope: Construct, id: string, props: MlflowStackProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
     const name = checks.name('name', props.name ?? DEFAULT_NAME, MAX_NAME);
     const namespace = checks.namespace(this, props.namespace);
     const storeName = (store: string) => (name === DEFAULT_NAME ? store : `${name}-${store}`);
@@ -106,7 +125,7 @@ export class MlflowStack extends Construct {
     if (checks.flag('createNamespace', props.createNamespace ?? true)) {
       // a store that is passed in stands before the stack, and its objects need the Namespace just as well
       const before = Chart.of(this).node.findAll().filter((construct) => ApiObject.isApiObject(construct));
-      this.namespaceObject = new k8s.KubeNamespace(this, 'Namespace', {
+      this.namespaceObject = new Namespace(this, 'Namespace', {
         metadata: {
           name: namespace,
           labels: {
@@ -122,8 +141,15 @@ export class MlflowStack extends Construct {
       for (const object of before) object.node.addDependency(this.namespaceObject);
     }
 
-    this.backendStore = props.backendStore ?? new Postgres(this, 'BackendStore', { name: storeName('postgres'), instance: name, namespace });
-    this.artifactStore = props.artifactStore ?? new Minio(this, 'ArtifactStore', { name: storeName('minio'), instance: name, namespace });
+    if (props.backendStore === undefined) this.postgres = new Postgres(this, 'BackendStore', { name: storeName('postgres'), instance: name, namespace });
+    if (props.artifactStore === undefined) this.minio = new Minio(this, 'ArtifactStore', { name: storeName('minio'), instance: name, namespace });
+    this.backendStore = props.backendStore ?? this.postgres!;
+    this.artifactStore = props.artifactStore ?? this.minio!;
+    for (const prop of ['name', 'namespace', 'backendStore', 'artifactStore', 'startupScript']) {
+      if (prop in (props.trackingServer ?? {})) {
+        checks.fault({ prop: `trackingServer.${prop}`, value: '(not used)', rule: 'the stack gives its own to the tracking server', fix: `pass ${prop} to MlflowStack itself` });
+      }
+    }
     this.trackingServer = new TrackingServer(this, 'TrackingServer', {
       ...props.trackingServer,
       name,

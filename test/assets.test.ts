@@ -4,6 +4,7 @@ import * as assets from '../lib/assets.generated';
 import { ROOT, run, scratch } from './run-script';
 
 const EMBED = readFileSync(join(ROOT, 'scripts/embed.mjs'), 'utf8');
+const PACKAGE = readFileSync(join(ROOT, 'package.json'), 'utf8');
 const GENERATED = 'lib/assets.generated.ts';
 
 const programs = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
@@ -12,7 +13,7 @@ const programs = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'ut
   .sort();
 
 function sources(text: (path: string) => string): Record<string, string> {
-  return { 'scripts/embed.mjs': EMBED, ...Object.fromEntries(programs.map((path) => [path, text(path)])) };
+  return { 'scripts/embed.mjs': EMBED, 'package.json': PACKAGE, ...Object.fromEntries(programs.map((path) => [path, text(path)])) };
 }
 
 function embed(root: string) {
@@ -23,7 +24,7 @@ test('hold the text of every program file, to the letter', () => {
   const expected = programs.map((path) => [constantOf(path), readFileSync(join(ROOT, path), 'utf8')]);
 
   expect(programs).toHaveLength(5);
-  expect({ ...assets }).toEqual(Object.fromEntries(expected));
+  expect({ ...assets }).toEqual({ ...Object.fromEntries(expected), PEER_DEPENDENCIES: JSON.parse(PACKAGE).peerDependencies });
 });
 
 test('are what scripts/embed.mjs writes today: run "node scripts/embed.mjs" where this fails', async () => {
@@ -42,7 +43,7 @@ test('survive every character that means something in a template literal', async
 
   const script = scratch({ 'assets.mjs': readFileSync(join(root, GENERATED), 'utf8'), 'print.mjs': PRINT });
   const { stdout } = await run([process.execPath, join(script, 'print.mjs')], {});
-  expect(JSON.parse(stdout)).toEqual(Object.fromEntries(programs.map((path) => [constantOf(path), text])));
+  expect(JSON.parse(stdout)).toMatchObject(Object.fromEntries(programs.map((path) => [constantOf(path), text])));
 });
 
 test('have the line ends of Unix, whatever git made of the files', async () => {

@@ -143,7 +143,7 @@ describe('a synth that fails', () => {
     `);
     const { status, stderr, left } = fails(main);
     expect(status).toBe(1);
-    expect(stderr).toContain("Failed serializing construct at path 'other/Minio/Service'");
+    expect(stderr).toContain('[other/Minio/Service] JSON patch: got remove "/spec/nothing/there"');
     expect(left).toEqual(before);
   });
 

@@ -2,9 +2,11 @@ import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
 import { MAKE_BUCKET_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
-import { CONTAINER_SECURITY, POD_SECURITY, StableStatefulSet, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { Service, StatefulSet } from '../common/objects';
+import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
-import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
+import { Shape } from '../common/prop-shape';
+import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
 import { rejectTakenNames } from '../common/unique-names';
 import { BootstrapJob } from '../credentials/bootstrap-job';
 import { Credentials, ICredentials } from '../credentials/credentials';
@@ -63,6 +65,21 @@ export interface MinioProps extends StoreOptions {
   readonly rootCredentials?: ICredentials;
 }
 
+const SHAPE: Shape<MinioProps> = {
+  name: 'value',
+  namespace: 'value',
+  instance: 'value',
+  image: 'value',
+  bootstrapImage: 'value',
+  bucket: 'value',
+  region: 'value',
+  credentials: CREDENTIALS,
+  rootCredentials: CREDENTIALS,
+  storageSize: 'value',
+  storageClassName: 'value',
+  resources: {},
+};
+
 /**
  * MinIO as artifact store: one server with a volume, and a Job that makes the private bucket, a user and a policy
  * for this bucket only.
@@ -84,6 +101,9 @@ export class Minio extends Construct implements IArtifactStore {
   /** URL of the S3 API, which resolves in the whole cluster. */
   public readonly endpointUrl: string;
 
+  /** URL of the web console, which resolves in the whole cluster. The root user logs in there. */
+  public readonly consoleUrl: string;
+
   /** Region of the server. */
   public readonly region: string;
 
@@ -99,19 +119,36 @@ export class Minio extends Construct implements IArtifactStore {
   /** Service of the server: the S3 API at port 9000, the console at port 9001. */
   public readonly service: k8s.KubeService;
 
-  /** Job that makes bucket, user and policy. */
+  /** Labels that select the pod of the server. */
+  public readonly podLabels: { [key: string]: string };
+
+  /** Job that makes bucket, user and policy. Its name in the YAML carries a fingerprint of its spec, after all patches. */
   public readonly bootstrapJob: k8s.KubeJob;
+
+  /** ServiceAccount of the bootstrap Job. */
+  public readonly bootstrapServiceAccount: k8s.KubeServiceAccount;
+
+  /** Role of the bootstrap Job: it may read, and where they are generated fill, the Secrets of this store. */
+  public readonly bootstrapRole: k8s.KubeRole;
+
+  /** RoleBinding of the bootstrap Job. */
+  public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
+
+  /** ConfigMap with the scripts of the bootstrap Job. */
+  public readonly bootstrapScripts: k8s.KubeConfigMap;
 
   public constructor(scope: Construct, id: string, props: MinioProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
     const name = storeName(checks, props.name ?? 'minio');
     const image = checks.image('image', props.image ?? Images.MINIO);
     const part: Part = { name: 'minio', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'artifact-store', image };
+    this.podLabels = selectorLabels(part);
     this.namespace = checks.namespace(this, props.namespace);
     this.bucket = checks.bucket('bucket', props.bucket ?? 'mlflow-bucket');
     this.region = props.region ?? 'us-east-1';
-    if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(this.region)) {
+    if (typeof this.region !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(this.region)) {
       checks.fault({
         prop: 'region',
         value: this.region,
@@ -119,7 +156,9 @@ export class Minio extends Construct implements IArtifactStore {
         fix: 'pass a region such as "us-east-1"',
       });
     }
-    this.endpointUrl = `http://${name}.${this.namespace}.svc.cluster.local:${PORT}`;
+    const host = `${name}.${this.namespace}.svc.cluster.local`;
+    this.endpointUrl = `http://${host}:${PORT}`;
+    this.consoleUrl = `http://${host}:${CONSOLE_PORT}`;
     const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
 
@@ -141,11 +180,11 @@ export class Minio extends Construct implements IArtifactStore {
     this.userMayComeLate = !this.credentials.generated;
     checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, rootCredentials: this.rootCredentials });
 
-    this.service = new k8s.KubeService(this, 'Service', {
+    this.service = new Service(this, 'Service', {
       metadata,
       spec: {
         type: 'ClusterIP',
-        selector: selectorLabels(part),
+        selector: this.podLabels,
         ports: [
           { name: 's3', port: PORT, targetPort: k8s.IntOrString.fromString('s3') },
           { name: 'console', port: CONSOLE_PORT, targetPort: k8s.IntOrString.fromString('console') },
@@ -154,12 +193,12 @@ export class Minio extends Construct implements IArtifactStore {
     });
 
     const live = { httpGet: { path: '/minio/health/live', port: k8s.IntOrString.fromString('s3') }, timeoutSeconds: 5 };
-    this.statefulSet = new StableStatefulSet(this, 'StatefulSet', {
+    this.statefulSet = new StatefulSet(this, 'StatefulSet', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         serviceName: name,
         replicas: 1,
-        selector: { matchLabels: selectorLabels(part) },
+        selector: { matchLabels: this.podLabels },
         template: {
           metadata: { labels: workloadLabels(part) },
           spec: {
@@ -207,14 +246,14 @@ export class Minio extends Construct implements IArtifactStore {
           },
         },
         volumeClaimTemplates: [
-          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
+          volumeClaim('data', this.podLabels, checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
         ],
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
     this.node.defaultChild = this.statefulSet;
 
-    this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {
+    const bootstrap = new BootstrapJob(this, 'Bootstrap', {
       part,
       name,
       namespace: this.namespace,
@@ -233,7 +272,12 @@ export class Minio extends Construct implements IArtifactStore {
         { name: 'ADMIN_SECRET', value: this.rootCredentials.secretName },
         { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
       ],
-    }).job;
+    });
+    this.bootstrapJob = bootstrap.job;
+    this.bootstrapServiceAccount = bootstrap.serviceAccount;
+    this.bootstrapRole = bootstrap.role;
+    this.bootstrapRoleBinding = bootstrap.roleBinding;
+    this.bootstrapScripts = bootstrap.scripts;
 
     this.artifactsDestination = `s3://${this.bucket}`;
     this.environment = [

@@ -2,9 +2,11 @@ import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
 import { MAKE_DATABASE_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
-import { CONTAINER_SECURITY, POD_SECURITY, StableStatefulSet, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { Service, StatefulSet } from '../common/objects';
+import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
-import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
+import { Shape } from '../common/prop-shape';
+import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
 import { rejectTakenNames } from '../common/unique-names';
 import { BootstrapJob } from '../credentials/bootstrap-job';
 import { Credentials, ICredentials } from '../credentials/credentials';
@@ -57,6 +59,20 @@ export interface PostgresProps extends StoreOptions {
   readonly superuserCredentials?: ICredentials;
 }
 
+const SHAPE: Shape<PostgresProps> = {
+  name: 'value',
+  namespace: 'value',
+  instance: 'value',
+  image: 'value',
+  bootstrapImage: 'value',
+  database: 'value',
+  credentials: CREDENTIALS,
+  superuserCredentials: CREDENTIALS,
+  storageSize: 'value',
+  storageClassName: 'value',
+  resources: {},
+};
+
 /**
  * PostgreSQL as backend store: one server with a volume, and a Job that makes the database and its user.
  *
@@ -91,15 +107,32 @@ export class Postgres extends Construct implements IBackendStore {
   /** Headless Service of the server. */
   public readonly service: k8s.KubeService;
 
-  /** Job that makes the database and its user. */
+  /** Labels that select the pod of the server. */
+  public readonly podLabels: { [key: string]: string };
+
+  /** Job that makes the database and its user. Its name in the YAML carries a fingerprint of its spec, after all patches. */
   public readonly bootstrapJob: k8s.KubeJob;
+
+  /** ServiceAccount of the bootstrap Job. */
+  public readonly bootstrapServiceAccount: k8s.KubeServiceAccount;
+
+  /** Role of the bootstrap Job: it may read, and where they are generated fill, the Secrets of this store. */
+  public readonly bootstrapRole: k8s.KubeRole;
+
+  /** RoleBinding of the bootstrap Job. */
+  public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
+
+  /** ConfigMap with the scripts of the bootstrap Job. */
+  public readonly bootstrapScripts: k8s.KubeConfigMap;
 
   public constructor(scope: Construct, id: string, props: PostgresProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
     const name = storeName(checks, props.name ?? 'postgres');
     const image = checks.image('image', props.image ?? Images.POSTGRES);
     const part: Part = { name: 'postgresql', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'backend-store', image };
+    this.podLabels = selectorLabels(part);
     this.namespace = checks.namespace(this, props.namespace);
     this.database = props.database ?? 'mlflow';
     if (!IDENTIFIER.test(this.database) || ['postgres', 'template0', 'template1'].includes(this.database)) {
@@ -124,22 +157,22 @@ export class Postgres extends Construct implements IBackendStore {
     this.secretNamespace = this.credentials.namespace;
     checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, superuserCredentials: this.superuserCredentials });
 
-    this.service = new k8s.KubeService(this, 'Service', {
+    this.service = new Service(this, 'Service', {
       metadata,
       spec: {
         clusterIp: 'None',
-        selector: selectorLabels(part),
+        selector: this.podLabels,
         ports: [{ name: 'postgresql', port: PORT, targetPort: k8s.IntOrString.fromString('postgresql') }],
       },
     });
 
     const ready = { exec: { command: ['pg_isready', '--host=127.0.0.1', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
-    this.statefulSet = new StableStatefulSet(this, 'StatefulSet', {
+    this.statefulSet = new StatefulSet(this, 'StatefulSet', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         serviceName: name,
         replicas: 1,
-        selector: { matchLabels: selectorLabels(part) },
+        selector: { matchLabels: this.podLabels },
         template: {
           metadata: { labels: workloadLabels(part) },
           spec: {
@@ -180,14 +213,14 @@ export class Postgres extends Construct implements IBackendStore {
           },
         },
         volumeClaimTemplates: [
-          volumeClaim('data', selectorLabels(part), checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
+          volumeClaim('data', this.podLabels, checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
         ],
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
     this.node.defaultChild = this.statefulSet;
 
-    this.bootstrapJob = new BootstrapJob(this, 'Bootstrap', {
+    const bootstrap = new BootstrapJob(this, 'Bootstrap', {
       part,
       name,
       namespace: this.namespace,
@@ -203,7 +236,12 @@ export class Postgres extends Construct implements IBackendStore {
         { name: 'ADMIN_SECRET', value: this.superuserCredentials.secretName },
         { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
       ],
-    }).job;
+    });
+    this.bootstrapJob = bootstrap.job;
+    this.bootstrapServiceAccount = bootstrap.serviceAccount;
+    this.bootstrapRole = bootstrap.role;
+    this.bootstrapRoleBinding = bootstrap.roleBinding;
+    this.bootstrapScripts = bootstrap.scripts;
 
     this.host = `${name}.${this.namespace}.svc.cluster.local`;
     this.uri = `postgresql://${this.host}:${PORT}/${this.database}`;

@@ -29,11 +29,12 @@ export function containerResources(
   defaults: Required<ContainerResources>,
   ephemeralStorageLimit: string,
 ): k8s.ResourceRequirements {
+  given = checks.props(given ?? {}, { cpuRequest: 'value', cpuLimit: 'value', memoryRequest: 'value', memoryLimit: 'value' }, 'resources.');
   const all = {
-    cpuRequest: given?.cpuRequest ?? defaults.cpuRequest,
-    cpuLimit: given?.cpuLimit ?? defaults.cpuLimit,
-    memoryRequest: given?.memoryRequest ?? defaults.memoryRequest,
-    memoryLimit: given?.memoryLimit ?? defaults.memoryLimit,
+    cpuRequest: given.cpuRequest ?? defaults.cpuRequest,
+    cpuLimit: given.cpuLimit ?? defaults.cpuLimit,
+    memoryRequest: given.memoryRequest ?? defaults.memoryRequest,
+    memoryLimit: given.memoryLimit ?? defaults.memoryLimit,
   };
   const requests = { cpu: checks.cpu('resources.cpuRequest', all.cpuRequest), memory: checks.size('resources.memoryRequest', all.memoryRequest) };
   const limits = { cpu: checks.cpu('resources.cpuLimit', all.cpuLimit), memory: checks.size('resources.memoryLimit', all.memoryLimit) };
@@ -75,24 +76,6 @@ export function volumeClaim(name: string, labels: { [key: string]: string }, siz
       resources: { requests: { storage: k8s.Quantity.fromString(size) } },
     },
   };
-}
-
-/**
- * A StatefulSet with its claim templates as the API server completes them. `kubectl apply` compares this list as a
- * whole, and would patch the StatefulSet at every run. (A JSON patch cannot do it: the typed object drops what its
- * type does not have.)
- */
-export class StableStatefulSet extends k8s.KubeStatefulSet {
-  public override toJson(): unknown {
-    const json = super.toJson() as { spec: { volumeClaimTemplates?: object[] } };
-    const volumeClaimTemplates = json.spec.volumeClaimTemplates?.map((claim) => ({
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      ...claim,
-      status: { phase: 'Pending' },
-    }));
-    return { ...json, spec: { ...json.spec, volumeClaimTemplates } };
-  }
 }
 
 /** An environment variable whose value stands in a Secret. */

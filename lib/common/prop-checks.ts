@@ -1,5 +1,6 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Construct, IConstruct } from 'constructs';
+import { Kind, Shape, described, fits, shaped } from './prop-shape';
 
 /** The namespace when neither the prop nor the chart names one. */
 const DEFAULT_NAMESPACE = 'mlflow';
@@ -18,6 +19,8 @@ export interface Fault {
   readonly value: unknown;
   readonly rule: string;
   readonly fix: string;
+  /** Whether the message tells only what the value is, since what is in it may be a secret. */
+  readonly hidden?: boolean;
 }
 
 /**
@@ -41,6 +44,29 @@ export class PropChecks {
 
   public fault(fault: Fault): void {
     this.faults.push(fault);
+  }
+
+  /** The props that have the right shape. `prefix` is the prop in which these props stand, with a dot. */
+  public props<Props extends object>(props: Props, shape: Shape<Props>, prefix?: string): Props {
+    return shaped(props, shape, (fault) => this.faults.push(fault), prefix);
+  }
+
+  /** A prop that cannot be left out; where it is not there, the placeholder lets the other props be checked. */
+  public required<T>(prop: string, value: T | undefined, placeholder: T, what: string, example: string): T {
+    if (value !== undefined) return value;
+    if (!this.faults.some((fault) => fault.prop === prop)) {
+      this.fault({ prop, value: undefined, rule: `${what} has to be given`, fix: `pass ${example}` });
+    }
+    return placeholder;
+  }
+
+  /** The members of a list that fit. */
+  public members<T>(prop: string, list: T[], kind: Kind, what: string, example: string): T[] {
+    return list.filter((member, index) => {
+      const good = fits(member, kind);
+      if (!good) this.fault({ prop: `${prop}[${index}]`, value: member, hidden: true, rule: `it is a list of ${what}`, fix: `pass members such as ${example}` });
+      return good;
+    });
   }
 
   /** An RFC 1035 label, which is what the name of a Service must be. */
@@ -253,7 +279,7 @@ function sizeInBytes(value: Size): number {
 }
 
 function message(fault: Fault): string {
-  const value = shown(fault.value);
+  const value = fault.hidden ? described(fault.value) : shown(fault.value);
   return `${fault.prop}: got ${value}. Rule: ${fault.rule}. Fix: ${fault.fix}.`;
 }
 
@@ -267,13 +293,14 @@ function shown(value: unknown): string {
 }
 
 function suggestLabel(value: unknown, maxLength: number): string {
-  const label = String(value)
+  if (typeof value !== 'string') return DEFAULT_NAMESPACE;
+  const label = value
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^[^a-z]+/, '')
     .slice(0, maxLength)
     .replace(/-+$/, '');
-  return label === '' || typeof value !== 'string' ? DEFAULT_NAMESPACE : label;
+  return label === '' ? DEFAULT_NAMESPACE : label;
 }
 
 function suggestBucket(value: unknown): string {

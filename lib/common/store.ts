@@ -1,7 +1,11 @@
 import { Duration, Size } from 'cdk8s';
 import { PropChecks } from './prop-checks';
+import { Kind } from './prop-shape';
 import { ICredentials } from '../credentials/credentials';
 import { ContainerResources } from '../resources';
+
+/** What a store needs of its credentials. */
+export const CREDENTIALS: Kind = { secretName: 'string', namespace: 'string', usernameKey: 'string', passwordKey: 'string', generated: 'boolean' };
 
 /** Longest name of a store: its bootstrap Job appends 21 characters, and the name of a Job has at most 63. */
 const MAX_STORE_NAME = 42;

@@ -3,6 +3,7 @@ import { ICredentials } from './credentials';
 import { FILL_SECRETS_PY } from '../assets.generated';
 import { fingerprint } from '../common/hash';
 import { Part, labels, selectorLabels } from '../common/labels';
+import { ConfigMap, ContentNamedJob, Role, RoleBinding, ServiceAccount } from '../common/objects';
 import { BOOTSTRAP_RESOURCES, CONTAINER_SECURITY, POD_SECURITY, emptyDir } from '../common/pod';
 import { Images } from '../images';
 import { k8s } from '../../imports/k8s';
@@ -37,6 +38,10 @@ export interface BootstrapJobProps {
  */
 export class BootstrapJob extends Construct {
   public readonly job: k8s.KubeJob;
+  public readonly serviceAccount: k8s.KubeServiceAccount;
+  public readonly role: k8s.KubeRole;
+  public readonly roleBinding: k8s.KubeRoleBinding;
+  public readonly scripts: k8s.KubeConfigMap;
 
   public constructor(scope: Construct, id: string, props: BootstrapJobProps) {
     super(scope, id);
@@ -46,14 +51,14 @@ export class BootstrapJob extends Construct {
     const scripts = { 'fill-secrets.py': FILL_SECRETS_PY, [props.script.name]: props.script.text };
     const credentials = [spec('admin', props.admin), spec('user', props.user)];
 
-    new k8s.KubeServiceAccount(this, 'ServiceAccount', { metadata, automountServiceAccountToken: false });
-    new k8s.KubeRole(this, 'Role', { metadata, rules: rules([props.admin, props.user]) });
-    new k8s.KubeRoleBinding(this, 'RoleBinding', {
+    this.serviceAccount = new ServiceAccount(this, 'ServiceAccount', { metadata, automountServiceAccountToken: false });
+    this.role = new Role(this, 'Role', { metadata, rules: rules([props.admin, props.user]) });
+    this.roleBinding = new RoleBinding(this, 'RoleBinding', {
       metadata,
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
       subjects: [{ kind: 'ServiceAccount', name, namespace: props.namespace }],
     });
-    new k8s.KubeConfigMap(this, 'Scripts', { metadata, data: scripts });
+    this.scripts = new ConfigMap(this, 'Scripts', { metadata, data: scripts });
 
     const container = (containerName: string, image: string, command: string[], env: k8s.EnvVar[]): k8s.Container => ({
       name: containerName,
@@ -104,17 +109,7 @@ export class BootstrapJob extends Construct {
         },
       },
     });
-  }
-}
-
-/**
- * A Job whose name carries a fingerprint of its spec: the template of a Job is immutable, so a changed one has
- * to be another Job for `kubectl apply` to take it. Computed from the rendered object, after all patches.
- */
-class ContentNamedJob extends k8s.KubeJob {
-  public override toJson(): unknown {
-    const json = super.toJson() as { metadata: { name: string }; spec: unknown };
-    return { ...json, metadata: { ...json.metadata, name: `${json.metadata.name}-${fingerprint(json.spec)}` } };
+    this.node.defaultChild = this.job;
   }
 }
 

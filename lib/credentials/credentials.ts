@@ -1,5 +1,8 @@
+import { JsonPatch } from 'cdk8s';
 import { Construct } from 'constructs';
+import { Secret } from '../common/objects';
 import { PropChecks } from '../common/prop-checks';
+import { Shape } from '../common/prop-shape';
 import { rejectTakenNames } from '../common/unique-names';
 import { k8s } from '../../imports/k8s';
 
@@ -106,6 +109,10 @@ export interface LiteralCredentialsProps extends CredentialsOptions {
   readonly password: string;
 }
 
+const KEYS: Shape<CredentialsKeys> = { usernameKey: 'value', passwordKey: 'value' };
+const SHAPE: Shape<CredentialsProps> = { ...KEYS, secretName: 'value', namespace: 'value', labels: 'labels', username: 'value' };
+const EXISTING_SHAPE: Shape<ExistingSecretProps> = { ...KEYS, namespace: 'value' };
+
 /**
  * The Secret of a store, with values that the cluster makes up: the YAML declares the Secret without data, and
  * the bootstrap Job of the store fills in what is missing and changes nothing that is there. So a second
@@ -137,7 +144,7 @@ export class Credentials extends Construct implements ICredentials {
    * @param id the name of this construct in its scope
    * @param props the values, and the name and keys of the Secret
    */
-  public static fromLiterals(scope: Construct, id: string, props: LiteralCredentialsProps): ICredentials {
+  public static fromLiterals(scope: Construct, id: string, props: LiteralCredentialsProps): Credentials {
     return new LiteralCredentials(scope, id, props);
   }
 
@@ -148,12 +155,13 @@ export class Credentials extends Construct implements ICredentials {
   public readonly generated: boolean = true;
   public readonly generatedUsername?: string;
 
-  /** The Secret, which the YAML declares without data. */
+  /** The Secret. The YAML declares it without data, unless its values are literals. */
   public readonly secret: k8s.KubeSecret;
 
   public constructor(scope: Construct, id: string, props: CredentialsProps) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
     this.secretName = checks.objectName('secretName', props.secretName);
     this.namespace = checks.namespace(this, props.namespace);
     ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
@@ -166,7 +174,7 @@ export class Credentials extends Construct implements ICredentials {
         fix: 'pass a name such as "mlflow", or a beginning such as "mlflow-"',
       });
     }
-    this.secret = new k8s.KubeSecret(this, 'Secret', {
+    this.secret = new Secret(this, 'Secret', {
       metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
       type: 'Opaque',
     });
@@ -185,20 +193,24 @@ class ExistingCredentials extends Construct implements ICredentials {
   public constructor(scope: Construct, id: string, secretName: string, props: ExistingSecretProps) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, EXISTING_SHAPE);
     this.secretName = checks.objectName('secretName', secretName);
     this.namespace = checks.namespace(this, props.namespace);
     ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
   }
 }
 
-class LiteralCredentials extends ExistingCredentials {
-  public readonly secret: k8s.KubeSecret;
+class LiteralCredentials extends Credentials {
+  public override readonly generated: boolean = false;
+  public override readonly generatedUsername?: string = undefined;
 
   public constructor(scope: Construct, id: string, props: LiteralCredentialsProps) {
-    super(scope, id, props.secretName, props);
+    const { username, password, ...options } = props ?? {};
+    super(scope, id, options);
     const checks = new PropChecks(this);
-    for (const prop of ['username', 'password'] as const) {
-      if (typeof props[prop] !== 'string' || props[prop].trim() === '' || props[prop] !== props[prop].trim()) {
+    const literals = { username, password };
+    for (const [prop, value] of Object.entries(literals)) {
+      if (typeof value !== 'string' || value.trim() === '' || value !== value.trim()) {
         checks.fault({
           prop,
           value: '(not shown)',
@@ -211,16 +223,8 @@ class LiteralCredentials extends ExistingCredentials {
       `WARNING: [${this.node.path}] the values of Secret "${this.secretName}" are literals and stand in the generated YAML. ` +
         'This is for development only: use new Credentials(…) or Credentials.fromSecretName(…) elsewhere.',
     );
-    this.secret = new k8s.KubeSecret(this, 'Secret', {
-      metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
-      type: 'Opaque',
-      data: {
-        [this.usernameKey]: Buffer.from(String(props.username)).toString('base64'),
-        [this.passwordKey]: Buffer.from(String(props.password)).toString('base64'),
-      },
-    });
-    rejectTakenNames(this, 'secretName', 'give each Secret of the namespace its own name');
-    this.node.defaultChild = this.secret;
+    const base64 = (value: unknown) => Buffer.from(typeof value === 'string' ? value : '').toString('base64');
+    this.secret.addJsonPatch(JsonPatch.add('/data', { [this.usernameKey]: base64(username), [this.passwordKey]: base64(password) }));
   }
 }
 

@@ -1,6 +1,7 @@
 import { Construct } from 'constructs';
 import { PROXIED_S3_PY } from '../assets.generated';
 import { fingerprint } from '../common/hash';
+import { ConfigMap } from '../common/objects';
 import { k8s } from '../../imports/k8s';
 
 const MODULE = 'proxied_s3';
@@ -24,11 +25,12 @@ export class ProxiedS3Plugin extends Construct {
   public readonly mountPath = '/app/plugins';
   public readonly checksum: string;
   public readonly volume: k8s.Volume;
+  public readonly configMap: k8s.KubeConfigMap;
 
   public constructor(scope: Construct, id: string, props: ProxiedS3PluginProps) {
     super(scope, id);
     const data = { [`${MODULE}.py`]: PROXIED_S3_PY, METADATA, 'entry_points.txt': ENTRY_POINTS };
-    new k8s.KubeConfigMap(this, 'ConfigMap', { metadata: { name: props.name, namespace: props.namespace, labels: props.labels }, data });
+    this.configMap = new ConfigMap(this, 'ConfigMap', { metadata: { name: props.name, namespace: props.namespace, labels: props.labels }, data });
     this.checksum = fingerprint(data);
     this.volume = {
       name: 'plugins',
@@ -41,5 +43,6 @@ export class ProxiedS3Plugin extends Construct {
         ],
       },
     };
+    this.node.defaultChild = this.configMap;
   }
 }

@@ -1,11 +1,39 @@
 import { Construct } from 'constructs';
 import { START_MLFLOW_PY } from '../assets.generated';
 import { fingerprint } from '../common/hash';
+import { ConfigMap } from '../common/objects';
 import { PropChecks } from '../common/prop-checks';
+import { Shape } from '../common/prop-shape';
 import { rejectTakenNames } from '../common/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const KEY = 'start-mlflow.py';
+
+/** A ConfigMap with the program that starts the tracking server. */
+export interface IStartupScript {
+  /** Name of the ConfigMap. */
+  readonly configMapName: string;
+
+  /** Namespace of the ConfigMap. It has to be that of the tracking server. */
+  readonly namespace: string;
+
+  /** Key of the script in the ConfigMap. */
+  readonly key: string;
+
+  /** Path of the script in the container. */
+  readonly mountPath: string;
+
+  /**
+   * Fingerprint of the script. As an annotation of the pod template it replaces the pods when the script changes,
+   * since a file that is mounted with `subPath` is never updated.
+   *
+   * @see https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
+   */
+  readonly checksum: string;
+
+  /** Whether the script is another than that of this library. The monitor of the stores then brings its own. */
+  readonly custom: boolean;
+}
 
 /** Props of `StartupScript`. */
 export interface StartupScriptProps {
@@ -38,32 +66,18 @@ export interface StartupScriptProps {
   readonly labels?: { [key: string]: string };
 }
 
+const SHAPE: Shape<StartupScriptProps> = { name: 'value', namespace: 'value', content: 'value', labels: 'labels' };
+
 /**
  * The ConfigMap with `start-mlflow.py`: it puts the S3 credentials in place, waits for the database, and becomes
  * the MLflow server.
  */
-export class StartupScript extends Construct {
-  /** Name of the ConfigMap. */
+export class StartupScript extends Construct implements IStartupScript {
   public readonly configMapName: string;
-
-  /** Namespace of the ConfigMap. */
   public readonly namespace: string;
-
-  /** Key of the script in the ConfigMap. */
   public readonly key: string = KEY;
-
-  /** Path of the script in the container. */
   public readonly mountPath: string = `/app/${KEY}`;
-
-  /**
-   * Fingerprint of the script. As an annotation of the pod template it replaces the pods when the script changes,
-   * since a file that is mounted with `subPath` is never updated.
-   *
-   * @see https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
-   */
   public readonly checksum: string;
-
-  /** Whether the script is another than that of this library. */
   public readonly custom: boolean;
 
   /** The ConfigMap. */
@@ -72,6 +86,7 @@ export class StartupScript extends Construct {
   public constructor(scope: Construct, id: string, props: StartupScriptProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
     const content = props.content ?? START_MLFLOW_PY;
     this.configMapName = checks.objectName('name', props.name ?? 'mlflow-startup-script');
     this.namespace = checks.namespace(this, props.namespace);
@@ -84,8 +99,8 @@ export class StartupScript extends Construct {
       });
     }
     this.custom = content !== START_MLFLOW_PY;
-    this.checksum = fingerprint(content);
-    this.configMap = new k8s.KubeConfigMap(this, 'ConfigMap', {
+    this.checksum = fingerprint(String(content));
+    this.configMap = new ConfigMap(this, 'ConfigMap', {
       metadata: { name: this.configMapName, namespace: this.namespace, labels: props.labels },
       data: { [KEY]: content },
     });

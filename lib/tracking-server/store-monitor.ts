@@ -1,6 +1,7 @@
 import { Construct } from 'constructs';
-import { StartupScript } from './startup-script';
+import { IStartupScript } from './startup-script';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { Deployment, Service } from '../common/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, emptyDir, quantities } from '../common/pod';
 import { k8s } from '../../imports/k8s';
 
@@ -10,7 +11,7 @@ export interface StoreMonitorProps {
   readonly part: Part;
   readonly name: string;
   readonly namespace: string;
-  readonly startupScript: StartupScript;
+  readonly startupScript: IStartupScript;
   /** Flags of the server that name its stores. */
   readonly flags: string[];
   readonly env: k8s.EnvVar[];
@@ -25,6 +26,7 @@ export interface StoreMonitorProps {
  */
 export class StoreMonitor extends Construct {
   public readonly deployment: k8s.KubeDeployment;
+  public readonly service: k8s.KubeService;
 
   public constructor(scope: Construct, id: string, props: StoreMonitorProps) {
     super(scope, id);
@@ -32,7 +34,7 @@ export class StoreMonitor extends Construct {
     const metadata = { name: props.name, namespace: props.namespace, labels: labels(part) };
     const script = props.startupScript;
 
-    this.deployment = new k8s.KubeDeployment(this, 'Deployment', {
+    this.deployment = new Deployment(this, 'Deployment', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         replicas: 1,
@@ -84,7 +86,7 @@ export class StoreMonitor extends Construct {
     });
     this.node.defaultChild = this.deployment;
 
-    new k8s.KubeService(this, 'Service', {
+    this.service = new Service(this, 'Service', {
       metadata,
       spec: {
         type: 'ClusterIP',

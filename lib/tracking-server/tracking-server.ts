@@ -2,13 +2,15 @@ import { Duration, Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { ArtifactTransfer } from './artifact-transfer';
 import { ProxiedS3Plugin } from './proxied-s3-plugin';
-import { StartupScript } from './startup-script';
+import { IStartupScript, StartupScript } from './startup-script';
 import { StoreMonitor } from './store-monitor';
 import { IArtifactStore } from '../artifact-store/artifact-store';
 import { IBackendStore } from '../backend-store/backend-store';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { Deployment, Service } from '../common/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir } from '../common/pod';
 import { PropChecks, quantity } from '../common/prop-checks';
+import { Shape } from '../common/prop-shape';
 import { rejectTakenNames } from '../common/unique-names';
 import { Images } from '../images';
 import { ContainerResources } from '../resources';
@@ -182,8 +184,33 @@ export interface TrackingServerProps extends TrackingServerOptions {
    *
    * @default - a new `StartupScript` with the name "<name>-startup-script"
    */
-  readonly startupScript?: StartupScript;
+  readonly startupScript?: IStartupScript;
 }
+
+const OPTIONS: Shape<TrackingServerOptions> = {
+  image: 'value',
+  replicas: 'value',
+  workers: 'value',
+  port: 'value',
+  allowedHosts: 'value',
+  artifactTransfer: 'value',
+  jobExecution: 'value',
+  upgradeSchema: 'value',
+  startupDeadline: 'value',
+  terminationGracePeriod: 'value',
+  scratchSize: 'value',
+  resources: {},
+  extraArgs: 'list',
+  extraEnv: 'list',
+};
+const SHAPE: Shape<TrackingServerProps> = {
+  ...OPTIONS,
+  backendStore: { uri: 'string', environment: 'list' },
+  artifactStore: { artifactsDestination: 'string', environment: 'list' },
+  name: 'value',
+  namespace: 'value',
+  startupScript: { configMapName: 'string', namespace: 'string', key: 'string', mountPath: 'string', checksum: 'string', custom: 'boolean' },
+};
 
 /**
  * MLflow tracking server that hands artifacts through (`--serve-artifacts`): clients know its URI and nothing else.
@@ -200,8 +227,14 @@ export class TrackingServer extends Construct {
   /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
   public readonly trackingUri: string;
 
+  /** Host name of the server, which resolves in the whole cluster. */
+  public readonly host: string;
+
   /** The script that starts the server. */
-  public readonly startupScript: StartupScript;
+  public readonly startupScript: IStartupScript;
+
+  /** ConfigMap with the MLflow plugin, where `artifactTransfer` is `PROXIED`. */
+  public readonly plugins?: k8s.KubeConfigMap;
 
   /** The server. */
   public readonly deployment: k8s.KubeDeployment;
@@ -218,12 +251,17 @@ export class TrackingServer extends Construct {
    */
   public readonly monitor: k8s.KubeDeployment;
 
+  /** Service `<name>-monitor`, with the metrics of the monitor. */
+  public readonly monitorService: k8s.KubeService;
+
   /** Labels that select the pods. */
   public readonly podLabels: { [key: string]: string };
 
   public constructor(scope: Construct, id: string, props: TrackingServerProps) {
     super(scope, id);
     const checks = new PropChecks(this);
+    props = checks.props(props, SHAPE);
+    props = { ...props, backendStore: usableBackendStore(checks, props.backendStore), artifactStore: usableArtifactStore(checks, props.artifactStore) };
     const name = checks.name('name', props.name ?? 'mlflow', MAX_NAME);
     const image = checks.image('image', props.image ?? Images.MLFLOW);
     const part: Part = { name: 'mlflow', instance: name, component: 'tracking-server', image };
@@ -262,7 +300,7 @@ export class TrackingServer extends Construct {
       '--default-artifact-root=mlflow-artifacts:/',
       '--serve-artifacts',
       `--allowed-hosts=${allowedHosts(checks, props.allowedHosts).join(',')}`,
-      ...extraArgs(checks, props.extraArgs ?? []),
+      ...extraArgs(checks, checks.members('extraArgs', props.extraArgs ?? [], 'string', 'flags', '"--gunicorn-opts=--timeout=120"')),
     ];
     const storeEnv = [...props.artifactStore.environment, ...props.backendStore.environment];
     const upgradeSchema = checks.flag('upgradeSchema', props.upgradeSchema ?? false);
@@ -277,10 +315,10 @@ export class TrackingServer extends Construct {
       // transfers run in many threads, and glibc would keep a heap for each: measured, 49 MiB less after 600 MiB up and down
       { name: 'MALLOC_ARENA_MAX', value: '2' },
     ];
-    const extras = extraEnv(checks, managedEnv, props.extraEnv ?? []);
+    const extras = extraEnv(checks, managedEnv, variables(checks, 'extraEnv', props.extraEnv ?? []));
     const health = { httpGet: { path: '/health', port: k8s.IntOrString.fromString('http') } };
 
-    this.deployment = new k8s.KubeDeployment(this, 'Deployment', {
+    this.deployment = new Deployment(this, 'Deployment', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         replicas: checks.count('replicas', props.replicas ?? 1, 'the number of replicas'),
@@ -354,7 +392,7 @@ export class TrackingServer extends Construct {
     this.node.defaultChild = this.deployment;
 
     const service = (constructId: string, serviceName: string): k8s.KubeService =>
-      new k8s.KubeService(this, constructId, {
+      new Service(this, constructId, {
         metadata: { ...metadata, name: serviceName },
         spec: {
           type: 'ClusterIP',
@@ -364,7 +402,7 @@ export class TrackingServer extends Construct {
       });
     this.service = service('Service', `${name}-service`);
     this.serverService = service('ServerService', `${name}-server`);
-    this.monitor = new StoreMonitor(this, 'Monitor', {
+    const monitor = new StoreMonitor(this, 'Monitor', {
       part,
       name: `${name}-monitor`,
       namespace: this.namespace,
@@ -374,8 +412,12 @@ export class TrackingServer extends Construct {
       flags: storeFlags,
       env: [...storeEnv, ...scriptEnv],
       extraEnv: extras,
-    }).deployment;
-    this.trackingUri = `http://${name}-service.${this.namespace}.svc.cluster.local:${this.port}`;
+    });
+    this.monitor = monitor.deployment;
+    this.monitorService = monitor.service;
+    this.plugins = plugin?.configMap;
+    this.host = `${name}-service.${this.namespace}.svc.cluster.local`;
+    this.trackingUri = `http://${this.host}:${this.port}`;
   }
 }
 
@@ -392,6 +434,23 @@ function startupEnv(name: string, deadline: number, transfer: string, upgradeSch
     ...(props.artifactStore.userMayComeLate ? [{ name: 'STARTUP_USER_MAY_COME_LATE', value: 'true' }] : []),
     ...(upgradeSchema ? [{ name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' }] : []),
   ];
+}
+
+function usableBackendStore(checks: PropChecks, store?: IBackendStore): IBackendStore {
+  const none = { uri: '', environment: [] };
+  const { uri, environment, secretNamespace } = checks.required('backendStore', store, none, 'the place for experiments and runs', 'a store such as new Postgres(…)');
+  return { uri, environment: variables(checks, 'backendStore.environment', environment), secretNamespace };
+}
+
+function usableArtifactStore(checks: PropChecks, store?: IArtifactStore): IArtifactStore {
+  const none: IArtifactStore = { artifactsDestination: '', environment: [] };
+  const given = checks.required('artifactStore', store, none, 'the place for artifacts', 'a store such as new Minio(…)');
+  const { artifactsDestination, environment, userMayComeLate, secretNamespace } = given;
+  return { artifactsDestination, environment: variables(checks, 'artifactStore.environment', environment), userMayComeLate, secretNamespace };
+}
+
+function variables(checks: PropChecks, prop: string, list: k8s.EnvVar[]): k8s.EnvVar[] {
+  return checks.members(prop, list, {}, 'environment variables', '{ name: "MLFLOW_LOGGING_LEVEL", value: "DEBUG" }');
 }
 
 function checkStores(checks: PropChecks, namespace: string, props: TrackingServerProps): void {

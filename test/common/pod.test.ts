@@ -1,20 +1,18 @@
-import { Chart, JsonPatch, Size, Testing } from 'cdk8s';
+import { Chart, Size, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
 import { Minio, Postgres, TrackingServer } from '../../lib';
 import {
   BOOTSTRAP_RESOURCES,
   CONTAINER_SECURITY,
   POD_SECURITY,
-  StableStatefulSet,
   containerResources,
   emptyDir,
   envFromSecret,
-  volumeClaim,
 } from '../../lib/common/pod';
 import { PropChecks } from '../../lib/common/prop-checks';
 import { ContainerResources } from '../../lib/resources';
 import { k8s } from '../../imports/k8s';
-import { faults, get } from '../helpers';
+import { faults } from '../helpers';
 
 const DEFAULTS: Required<ContainerResources> = {
   cpuRequest: '100m',
@@ -141,47 +139,5 @@ test('envFromSecret refers to a key of a Secret', () => {
   expect(envFromSecret('PGUSER', 'postgres-user', 'username')).toEqual({
     name: 'PGUSER',
     valueFrom: { secretKeyRef: { name: 'postgres-user', key: 'username' } },
-  });
-});
-
-describe('StableStatefulSet', () => {
-  function claims(storageClassName?: string, ...patches: JsonPatch[]) {
-    const chart = Testing.chart();
-    const statefulSet = new StableStatefulSet(chart, 'StatefulSet', {
-      metadata: { name: 'store' },
-      spec: {
-        serviceName: 'store',
-        selector: { matchLabels: { app: 'store' } },
-        template: { metadata: { labels: { app: 'store' } } },
-        volumeClaimTemplates: [volumeClaim('data', { app: 'store' }, '10Gi', storageClassName)],
-      },
-    });
-    statefulSet.addJsonPatch(...patches);
-    return get(Testing.synth(chart), 'StatefulSet', 'store').spec.volumeClaimTemplates;
-  }
-
-  test('its claim has what the API server would add to it', () => {
-    expect(claims()).toEqual([
-      {
-        apiVersion: 'v1',
-        kind: 'PersistentVolumeClaim',
-        metadata: { name: 'data', labels: { app: 'store' } },
-        spec: { accessModes: ['ReadWriteOnce'], volumeMode: 'Filesystem', resources: { requests: { storage: '10Gi' } } },
-        status: { phase: 'Pending' },
-      },
-    ]);
-  });
-
-  test('its claim names a storage class where one is given', () => {
-    expect(claims('fast')[0].spec.storageClassName).toBe('fast');
-  });
-
-  test('a patch changes the claim', () => {
-    const [claim] = claims(undefined, JsonPatch.replace('/spec/volumeClaimTemplates/0/spec/accessModes/0', 'ReadWriteOncePod'));
-    expect(claim).toMatchObject({ apiVersion: 'v1', spec: { accessModes: ['ReadWriteOncePod'] }, status: { phase: 'Pending' } });
-  });
-
-  test('a patch can take the claim away', () => {
-    expect(claims(undefined, JsonPatch.remove('/spec/volumeClaimTemplates')) ?? []).toEqual([]);
   });
 });

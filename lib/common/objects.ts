@@ -1,0 +1,89 @@
+import { ApiObject, JsonPatch } from 'cdk8s';
+import { fingerprint } from './hash';
+import { k8s } from '../../imports/k8s';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what TypeScript asks of the constructor of a mixin
+type ApiObjectClass = new (...args: any[]) => ApiObject;
+
+const PATCHES = new WeakMap<ApiObject, JsonPatch[]>();
+
+/**
+ * A typed object on which JSON patches come last. cdk8s applies them first, and its typed objects then drop, without a
+ * word, every field that their version of Kubernetes does not have.
+ */
+function patchable<Base extends ApiObjectClass>(base: Base): Base {
+  return class extends base {
+    public override addJsonPatch(...operations: JsonPatch[]): void {
+      PATCHES.set(this, [...(PATCHES.get(this) ?? []), ...operations]);
+    }
+
+    public override toJson(): unknown {
+      return (PATCHES.get(this) ?? []).reduce((json, operation) => patched(this, json, operation), super.toJson());
+    }
+  };
+}
+
+function patched(object: ApiObject, json: unknown, operation: JsonPatch): unknown {
+  try {
+    return JsonPatch.apply(json, operation);
+  } catch {
+    const { op, path } = operation._toJson() as { op: string; path: string };
+    throw new Error(
+      `[${object.node.path}] JSON patch: got ${op} ${JSON.stringify(path)} for ${object.kind} "${object.name}". ` +
+        `Rule: remove, replace, move, copy and test need a value at their path, add one above it, and a test has to hold (https://www.rfc-editor.org/rfc/rfc6902#section-4). Fix: ${correction(json, path)}.`,
+    );
+  }
+}
+
+/** Where a JSON pointer leaves the document, and what stands there. */
+function correction(document: unknown, pointer: string): string {
+  let place = '';
+  let value = document;
+  for (const token of pointer.split('/').slice(1)) {
+    const key = token.replaceAll('~1', '/').replaceAll('~0', '~');
+    const children = typeof value === 'object' && value !== null ? (value as { [key: string]: unknown }) : {};
+    if (!(key in children)) return `${place === '' ? 'the object' : place} has ${Object.keys(children).join(', ') || 'nothing in it'}, and no ${JSON.stringify(key)}`;
+    value = children[key];
+    place += `/${token}`;
+  }
+  return 'pass an operation that fits the value at this path';
+}
+
+export const ConfigMap = patchable(k8s.KubeConfigMap);
+export const Deployment = patchable(k8s.KubeDeployment);
+export const Namespace = patchable(k8s.KubeNamespace);
+export const Role = patchable(k8s.KubeRole);
+export const RoleBinding = patchable(k8s.KubeRoleBinding);
+export const Secret = patchable(k8s.KubeSecret);
+export const Service = patchable(k8s.KubeService);
+export const ServiceAccount = patchable(k8s.KubeServiceAccount);
+
+class StableStatefulSet extends k8s.KubeStatefulSet {
+  public override toJson(): unknown {
+    const json = super.toJson() as { spec: { volumeClaimTemplates?: object[] } };
+    const volumeClaimTemplates = json.spec.volumeClaimTemplates?.map((claim) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      ...claim,
+      status: { phase: 'Pending' },
+    }));
+    return { ...json, spec: { ...json.spec, volumeClaimTemplates } };
+  }
+}
+
+/**
+ * A StatefulSet with its claim templates as the API server completes them: `kubectl apply` compares this list as a
+ * whole, and would patch the StatefulSet at every run.
+ */
+export const StatefulSet = patchable(StableStatefulSet);
+
+/**
+ * A Job whose name carries a fingerprint of its spec: the template of a Job is immutable, so a changed one has
+ * to be another Job for `kubectl apply` to take it. Computed from the rendered object, after all patches.
+ */
+export class ContentNamedJob extends patchable(k8s.KubeJob) {
+  public override toJson(): unknown {
+    const json = super.toJson() as { metadata: { name: string }; spec: unknown };
+    return { ...json, metadata: { ...json.metadata, name: `${json.metadata.name}-${fingerprint(json.spec)}` } };
+  }
+}

@@ -491,7 +491,8 @@ CAUSES = {
         EXIT_ENVIRONMENT,
         "MLFLOW_S3_UPLOAD_EXTRA_ARGS is not what boto3 takes: {form}",
         "MLflow reads it as a JSON object of arguments for each upload.",
-        'Correct it, for example {{"ServerSideEncryption": "AES256"}}, or remove it (prop extraEnv).',
+        # not two braces side by side: Helm, which the manifests may go through, takes them for its own
+        'Correct it, for example {\\x7b"ServerSideEncryption": "AES256"}}, or remove it (prop extraEnv).',
     ),
     "proxy": Cause(
         EXIT_ENVIRONMENT,

@@ -62,6 +62,10 @@ describe('the manifests', () => {
     expect(contents(first)).toEqual(contents(join(ROOT, 'dist')));
   });
 
+  test('have nothing in them that Helm would take for a template', () => {
+    expect(contents(first)['mlflow.k8s.yaml']).not.toContain('{{');
+  });
+
   test('are the same in another process, wherever it runs', () => {
     const second = directory();
     const env = { CDK8S_OUTDIR: second, TZ: 'Pacific/Kiritimati', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' };

@@ -1539,7 +1539,7 @@ if __name__ == "__main__":
 
 /** package.json */
 export const PEER_DEPENDENCIES = {
-  'cdk8s': '^2.68.11',
+  'cdk8s': '^2.69.0',
   'cdk8s-plus-28': '^2.5.6',
   'constructs': '^10.3.0',
 };

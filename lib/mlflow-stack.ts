@@ -113,6 +113,12 @@ export class MlflowStack extends Construct {
   /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
   public readonly trackingUri: string;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props where the stack goes, its parts and their options
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: MlflowStackProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);

@@ -552,3 +552,59 @@ describe('the name', () => {
     ]);
   });
 });
+
+describe('escape hatches', () => {
+  const chart = Testing.chart();
+  const stack = new MlflowStack(chart, 'Stack');
+  const constructs = chart.node.findAll();
+  const objects = constructs.filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));
+
+  test('every object is a public field of the construct that it belongs to', () => {
+    const parts = [stack, stack.trackingServer, stack.trackingServer.startupScript, stack.postgres!, stack.minio!].flatMap((part) => [
+      part,
+      ...Object.values(part).filter((field) => field instanceof Credentials),
+    ]);
+    const fields = new Set(parts.flatMap((part): unknown[] => Object.values(part)));
+    expect(objects.filter((object) => !fields.has(object)).map((object) => object.node.path)).toEqual([]);
+  });
+
+  test('every construct has a default child, which is its main object or the way there', () => {
+    const containers = constructs.filter((construct) => construct !== chart && !ApiObject.isApiObject(construct));
+    expect(containers.length).toBeGreaterThan(8);
+    for (const construct of containers) expect([construct.node.path, construct.node.defaultChild]).not.toContain(undefined);
+    expect(ApiObject.of(stack.trackingServer)).toBe(stack.trackingServer.deployment);
+    expect(ApiObject.of(stack.minio!)).toBe(stack.minio!.statefulSet);
+    expect(ApiObject.of(stack.postgres!)).toBe(stack.postgres!.statefulSet);
+  });
+
+  test('attributes lead to what the objects are called', () => {
+    const { trackingServer, minio, postgres } = stack;
+    expect(trackingServer.trackingUri).toBe(`http://${trackingServer.host}:${trackingServer.port}`);
+    expect(trackingServer.host.split('.').slice(0, 2)).toEqual([trackingServer.service.name, stack.namespace]);
+    expect(minio!.endpointUrl).toBe('http://minio.mlflow.svc.cluster.local:9000');
+    expect(minio!.consoleUrl).toBe('http://minio.mlflow.svc.cluster.local:9001');
+    expect([minio!.credentials.secretName, minio!.credentials.usernameKey]).toEqual(['minio-user', 'AWS_ACCESS_KEY_ID']);
+    expect([postgres!.host, postgres!.port, postgres!.database]).toEqual(['postgres.mlflow.svc.cluster.local', 5432, 'mlflow']);
+    const manifests = Testing.synth(chart);
+    const workloads = [trackingServer.deployment, minio!.statefulSet, postgres!.statefulSet];
+    for (const [index, { podLabels }] of [trackingServer, minio!, postgres!].entries()) {
+      expect(get(manifests, workloads[index].kind, workloads[index].name).spec.template.metadata.labels).toMatchObject(podLabels);
+    }
+  });
+
+  test('stores that are passed in are not the fields for those that the stack makes', () => {
+    const other = Testing.chart();
+    const backendStore = new Postgres(other, 'Database');
+    const { postgres, minio } = new MlflowStack(other, 'Stack', { backendStore });
+    expect(postgres).toBeUndefined();
+    expect(minio).toBeInstanceOf(Minio);
+  });
+});
+
+test.each(['name', 'namespace', 'backendStore', 'artifactStore', 'startupScript'])('trackingServer.%s is refused, since the stack gives its own', (prop) => {
+  const chart = Testing.chart();
+  new MlflowStack(chart, 'Stack', { trackingServer: { [prop]: 'x' } });
+  expect(faults(chart)).toEqual([
+    `[test/Stack] trackingServer.${prop}: got "(not used)". Rule: the stack gives its own to the tracking server. Fix: pass ${prop} to MlflowStack itself.`,
+  ]);
+});

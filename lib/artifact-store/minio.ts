@@ -137,6 +137,12 @@ export class Minio extends Construct implements IArtifactStore {
   /** ConfigMap with the scripts of the bootstrap Job. */
   public readonly bootstrapScripts: k8s.KubeConfigMap;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props names, bucket, credentials and size
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: MinioProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);

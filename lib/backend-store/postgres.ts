@@ -125,6 +125,12 @@ export class Postgres extends Construct implements IBackendStore {
   /** ConfigMap with the scripts of the bootstrap Job. */
   public readonly bootstrapScripts: k8s.KubeConfigMap;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props names, database, credentials and size
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: PostgresProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);

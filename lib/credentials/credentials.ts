@@ -158,6 +158,12 @@ export class Credentials extends Construct implements ICredentials {
   /** The Secret. The YAML declares it without data, unless its values are literals. */
   public readonly secret: k8s.KubeSecret;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props name and keys of the Secret
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: CredentialsProps) {
     super(scope, id);
     const checks = new PropChecks(this);

@@ -83,6 +83,12 @@ export class StartupScript extends Construct implements IStartupScript {
   /** The ConfigMap. */
   public readonly configMap: k8s.KubeConfigMap;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props name of the ConfigMap and text of the script
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: StartupScriptProps = {}) {
     super(scope, id);
     const checks = new PropChecks(this);

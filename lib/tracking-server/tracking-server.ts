@@ -257,6 +257,12 @@ export class TrackingServer extends Construct {
   /** Labels that select the pods. */
   public readonly podLabels: { [key: string]: string };
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the two stores, and the options of the server
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: TrackingServerProps) {
     super(scope, id);
     const checks = new PropChecks(this);

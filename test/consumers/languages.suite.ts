@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// One program in four languages, each made into an app as its user would, with the package that `npm run package` makes.
+
+const root = join(__dirname, '../..');
+const packages = join(root, 'packages');
+const workspace = mkdtempSync(join(tmpdir(), 'languages-'));
+const MANIFEST = 'dist/ml-platform.k8s.yaml';
+const { version, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string; devDependencies: { [name: string]: string } };
+const tarball = join(packages, `js/cdk8s-mlflow@${version}.jsii.tgz`);
+let expected: string;
+
+/** A folder for an app, with the program of its language in it. */
+function app(language: string, program: string, path = program): string {
+  const folder = join(workspace, language);
+  mkdirSync(join(folder, path, '..'), { recursive: true });
+  cpSync(join(__dirname, language, program), join(folder, path));
+  return folder;
+}
+
+function run(cwd: string, command: string, ...args: string[]): string {
+  const env = { ...process.env, CDK8S_OUTDIR: undefined };
+  try {
+    return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`);
+  }
+}
+
+function python(): string {
+  const folder = join(workspace, 'python');
+  mkdirSync(folder, { recursive: true });
+  run(folder, 'python3', '-m', 'venv', '.venv');
+  run(folder, '.venv/bin/pip', 'install', '--quiet', '--disable-pip-version-check', join(packages, `python/cdk8s_mlflow-${version}-py3-none-any.whl`));
+  return '.venv/bin/python';
+}
+
+beforeAll(() => {
+  run(root, 'npm', 'run', 'package');
+  const folder = app('typescript', 'main.ts');
+  writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true }');
+  const peers = ['cdk8s', 'cdk8s-plus-28', 'constructs'].map((name) => `${name}@${devDependencies[name]}`);
+  run(folder, 'npm', 'install', tarball, ...peers);
+  run(folder, 'npm', 'install', '--save-dev', 'tsx@4.23.15', 'typescript@7.0.2', '@types/node@20.19.43');
+  run(folder, 'npx', 'tsc', '--init', '--strict', '--noEmit', '--module', 'node16', '--types', 'node', '--verbatimModuleSyntax', 'false');
+  run(folder, 'npx', 'tsc');
+  run(folder, 'npx', 'tsx', 'main.ts');
+  expected = readFileSync(join(folder, MANIFEST), 'utf8');
+}, 600_000);
+
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+test('TypeScript: the stack has what the program asks for', () => {
+  expect(expected).toContain('s3://vision-models');
+  expect(expected).toContain('fieldOfTheFuture:\n        enabled: true');
+  expect(expected).toContain('MLFLOW_TRACKING_URI: http://mlflow-service.ml-platform.svc.cluster.local:5000');
+});
+
+test('Python: the wheel gives the same bytes', () => {
+  const interpreter = python();
+  const folder = app('python', 'main.py');
+  run(folder, interpreter, 'main.py');
+  expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+}, 600_000);
+
+test.each([
+  ["bucket='Models'", 'bucket: got "Models". Rule: '],
+  ['storage_size=10', 'storage_size'],
+  ["bucket_name='models'", 'bucket_name'],
+])('Python: %s gives a sentence that names the prop', (argument, sentence) => {
+  const program = `from cdk8s import App, Chart\nfrom cdk8s_mlflow import Minio\napp = App()\nMinio(Chart(app, 'c'), 'Store', ${argument})\napp.synth()\n`;
+  writeFileSync(join(workspace, 'python/wrong.py'), program);
+  let output = '';
+  try {
+    run(join(workspace, 'python'), '.venv/bin/python', 'wrong.py');
+  } catch (error) {
+    output = (error as Error).message;
+  }
+  expect(output.trim().split('\n').slice(-6).join('\n')).toContain(sentence);
+}, 60_000);
+
+describe('with the sources of the libraries beside it, in place of their packages', () => {
+  const sources = join(workspace, 'sources');
+
+  beforeAll(() => {
+    const pacmak = join(root, 'node_modules/.bin/jsii-pacmak');
+    run(root, pacmak, '--target', 'go', '--target', 'java', '--recurse', '--code-only', '--no-npmignore', '--outdir', sources);
+  }, 600_000);
+
+  test('Go: the module gives the same bytes', () => {
+    const folder = app('go', 'main.go');
+    run(folder, 'go', 'mod', 'init', 'example.com/app');
+    const modules = {
+      'github.com/mlflow-on-kubernetes/cdk8s-mlflow-go/cdk8smlflow': join(packages, 'go/cdk8smlflow'),
+      'github.com/cdk8s-team/cdk8s-core-go/cdk8s/v2': join(sources, 'go/cdk8s'),
+      'github.com/cdk8s-team/cdk8s-plus-go/cdk8splus28/v2': join(sources, 'go/cdk8splus28'),
+      'github.com/aws/constructs-go/constructs/v10': join(sources, 'go/constructs'),
+    };
+    run(folder, 'go', 'mod', 'edit', ...Object.entries(modules).map(([module, path]) => `-replace=${module}=${path}`));
+    run(folder, 'go', 'mod', 'tidy');
+    run(folder, 'go', 'run', '.');
+    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+  }, 900_000);
+
+  test('Java: the classes give the same bytes', () => {
+    const folder = app('java', 'Main.java', 'src/main/java/app/Main.java');
+    cpSync(join(__dirname, 'java/pom.xml'), join(folder, 'pom.xml'));
+    for (const classes of [sources, packages]) cpSync(join(classes, 'java/src'), join(folder, 'src'), { recursive: true });
+    run(folder, 'mvn', '--batch-mode', '--quiet', 'compile', 'exec:java');
+    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+  }, 900_000);
+});

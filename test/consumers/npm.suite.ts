@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Yaml } from 'cdk8s';
+
+// The package as a user gets it: packed, and installed by npm into apps elsewhere.
+
+const root = join(__dirname, '../..');
+const workspace = mkdtempSync(join(tmpdir(), 'npm-'));
+const app = join(workspace, 'app');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const programs = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1]);
+const examples = readdirSync(join(root, 'examples'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: { [name: string]: string } };
+let tarball: string;
+
+function run(cwd: string, command: string, ...args: string[]): string {
+  const env = { ...process.env, CDK8S_OUTDIR: undefined, CDK8S_CHECK_UPGRADE: 'false' };
+  try {
+    return execFileSync(command, args, { cwd, encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`);
+  }
+}
+
+/** An app in a folder of its own, with packages installed. */
+function install(name: string, ...packages: string[]): string {
+  const folder = join(workspace, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  run(folder, 'npm', 'install', '--no-save', tarball, ...packages);
+  return folder;
+}
+
+const at = (name: string) => `${name}@${devDependencies[name]}`;
+const PEERS = ['cdk8s', 'cdk8s-plus-28', 'constructs'].map(at);
+
+/** Every file in a folder, by its path; the folder is emptied. */
+function taken(folder: string): { [file: string]: string } {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(folder, file)).isFile());
+  const contents = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+  rmSync(folder, { recursive: true });
+  return contents;
+}
+
+beforeAll(() => {
+  const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', workspace], { cwd: root, encoding: 'utf8' });
+  tarball = join(workspace, packed.trim().split('\n').at(-1)!);
+  install('app', ...PEERS, ...['@types/node', 'cdk8s-cli', 'esbuild', 'tsx', 'typescript'].map(at));
+  programs.forEach((program, index) => writeFileSync(join(app, `readme-${index}.ts`), program));
+  const compilerOptions = { strict: true, target: 'ES2022', module: 'node16', moduleResolution: 'node16', types: ['node'], skipLibCheck: true };
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+  run(app, 'npx', 'tsc');
+}, 300_000);
+
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+test('the package has the compiled library and nothing else, in under 500 kB', () => {
+  const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n');
+  const unexpected = files.filter((file) => !/^package\/(package\.json|README\.md|LICENSE|\.jsii|build\/(lib|imports)\/.*\.(js|d\.ts))$/.test(file));
+  expect(unexpected).toEqual([]);
+  expect(files).toEqual(expect.arrayContaining(['package/.jsii', 'package/build/lib/index.js', 'package/build/lib/index.d.ts', 'package/LICENSE']));
+  expect(statSync(tarball).size).toBeLessThan(500_000);
+});
+
+test('exports its entry, and nothing from the inside', () => {
+  const resolve = (path: string) => run(app, process.execPath, '--print', `require.resolve('${path}')`);
+  expect(resolve('cdk8s-mlflow')).toContain('build/lib/index.js');
+  expect(resolve('cdk8s-mlflow/package.json')).toContain('package.json');
+  expect(() => resolve('cdk8s-mlflow/build/lib/common/pod.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+});
+
+test('the README has programs, and they compile', () => {
+  expect(programs.length).toBeGreaterThanOrEqual(3);
+});
+
+test.each(programs.map((_, index) => index))('program %i of the README synthesizes', (index) => {
+  run(app, process.execPath, `readme-${index}.js`);
+  const files = taken(join(app, 'dist'));
+  expect(Object.keys(files).length).toBeGreaterThan(0);
+  for (const text of Object.values(files)) {
+    expect(text).toContain('kind: Deployment');
+    expect(text).toContain('def put_credentials_in_place');
+  }
+});
+
+test('two namespaces of one cluster have their own servers and stores', () => {
+  const index = programs.findIndex((program) => program.includes("'team-a', 'team-b'"));
+  run(app, process.execPath, `readme-${index}.js`);
+  const files = taken(join(app, 'dist'));
+  expect(Object.keys(files)).toEqual(['team-a.k8s.yaml', 'team-b.k8s.yaml']);
+  for (const namespace of ['team-a', 'team-b']) {
+    const file = join(app, `${namespace}.yaml`);
+    writeFileSync(file, files[`${namespace}.k8s.yaml`]);
+    const objects = Yaml.load(file) as { kind: string; metadata: { name: string; namespace: string } }[];
+    expect(new Set(objects.map((object) => object.metadata.namespace))).toEqual(new Set([namespace]));
+    const names = objects.map((object) => `${object.kind}/${object.metadata.name}`);
+    expect(names).toEqual(expect.arrayContaining(['Deployment/mlflow', 'StatefulSet/postgres', 'StatefulSet/minio', 'Service/mlflow-service']));
+    expect(files[`${namespace}.k8s.yaml`]).toContain(`http://minio.${namespace}.svc.cluster.local:9000`);
+  }
+});
+
+test.each(['cjs', 'esm'])('bundled into one file (%s) and moved away, it synthesizes the same', (format) => {
+  run(app, process.execPath, 'readme-0.js');
+  const expected = taken(join(app, 'dist'));
+  const shim = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url); import { dirname } from 'node:path'; import { fileURLToPath } from 'node:url'; const __filename = fileURLToPath(import.meta.url); const __dirname = dirname(__filename);";
+  const options = format === 'esm' ? [`--banner:js=${shim}`] : [];
+  const elsewhere = join(workspace, `elsewhere-${format}`);
+  const bundle = join(elsewhere, format === 'esm' ? 'app.mjs' : 'app.cjs');
+  run(app, 'npx', 'esbuild', 'readme-0.ts', '--bundle', '--platform=node', `--format=${format}`, '--log-level=error', `--outfile=${bundle}`, ...options);
+  run(elsewhere, process.execPath, bundle);
+  expect(taken(join(elsewhere, 'dist'))).toEqual(expected);
+});
+
+test('an ES module can import it', () => {
+  const program = "import { App, Chart } from 'cdk8s'; import { MlflowStack } from 'cdk8s-mlflow'; const app = new App(); new MlflowStack(new Chart(app, 'esm'), 'Stack'); app.synth();";
+  writeFileSync(join(app, 'esm.mjs'), program);
+  run(app, process.execPath, 'esm.mjs');
+  expect(Object.keys(taken(join(app, 'dist')))).toEqual(['esm.k8s.yaml']);
+});
+
+test.each(examples)('the example %s gives its YAML in an app of its own', (name) => {
+  const committed = join(workspace, 'committed');
+  cpSync(join(root, 'examples', name, 'dist'), committed, { recursive: true });
+  const folder = join(app, name);
+  cpSync(join(root, 'examples', name), folder, { recursive: true });
+  rmSync(join(folder, 'dist'), { recursive: true });
+  run(folder, 'npx', 'cdk8s', 'synth');
+  const files = taken(join(folder, 'dist'));
+  expect(Object.keys(files).length).toBeGreaterThan(0);
+  expect(files).toEqual(taken(committed));
+  const { dependencies, devDependencies: tools } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { [kind: string]: object };
+  const imported = [...readFileSync(join(folder, 'main.ts'), 'utf8').matchAll(/from '([^']+)'/g)].map((match) => match[1]);
+  expect(Object.keys(dependencies)).toEqual(expect.arrayContaining(imported));
+  expect(Object.keys(tools)).toEqual(['cdk8s-cli', 'tsx']);
+}, 60_000);
+
+describe('peers', () => {
+  const program = readFileSync(join(root, 'examples/minimal/main.ts'), 'utf8').replace(/import \{ (.*) \} from ('.*');/g, 'const { $1 } = require($2);');
+  const expected = readFileSync(join(root, 'examples/minimal/dist/mlflow.k8s.yaml'), 'utf8');
+
+  test('the oldest that are allowed give the same YAML', () => {
+    const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { peerDependencies: { [name: string]: string } };
+    const folder = install('oldest', ...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range.slice(1)}`));
+    writeFileSync(join(folder, 'main.js'), program);
+    run(folder, process.execPath, 'main.js');
+    expect(taken(join(folder, 'dist'))).toEqual({ 'mlflow.k8s.yaml': expected });
+  }, 120_000);
+
+  test.each([
+    ['cdk8s', '2.3.4', 'cdk8s got 2.3.4, needs ^2.'],
+    ['constructs', '3.4.344', 'constructs got 3.4.344, needs ^10.'],
+    ['cdk8s-plus-28', undefined, 'cdk8s-plus-28 got none, needs ^2.'],
+  ])('%s at version %s is one sentence', (name, version, sentence) => {
+    const folder = join(workspace, `wrong-${name}`);
+    cpSync(join(app, 'node_modules'), join(folder, 'node_modules'), { recursive: true, filter: (path) => !/node_modules\/(esbuild|@esbuild|cdk8s-cli|typescript|@typescript)$/.test(path) });
+    const manifest = join(folder, 'node_modules', name, 'package.json');
+    if (version === undefined) rmSync(join(manifest, '..'), { recursive: true });
+    else writeFileSync(manifest, JSON.stringify({ ...(JSON.parse(readFileSync(manifest, 'utf8')) as object), version }));
+    writeFileSync(join(folder, 'main.js'), program.replace("const { App, Chart } = require('cdk8s');", '').replace(/const app[^]*/, ''));
+    expect(() => run(folder, process.execPath, 'main.js')).toThrow(sentence);
+    expect(() => run(folder, process.execPath, 'main.js')).toThrow(/Fix: npm install .*\n\n?Node\.js/);
+  });
+
+  test('another cdk8s-plus stands beside it in the same app', () => {
+    const folder = install('beside', ...PEERS, 'cdk8s-plus-32@2.5.92', ...['@types/node', 'typescript'].map(at));
+    cpSync(join(__dirname, 'typescript/beside-plus-32.ts'), join(folder, 'main.ts'));
+    run(folder, 'npx', 'tsc', '--strict', '--target', 'es2022', '--module', 'node16', '--types', 'node', '--skipLibCheck', 'main.ts');
+    run(folder, process.execPath, 'main.js');
+    const text = taken(join(folder, 'dist'))['platform.k8s.yaml'];
+    expect(text).toContain('kind: Ingress');
+    expect(text).toMatch(/selector:\n\s+app.kubernetes.io\/component: tracking-server\n\s+app.kubernetes.io\/instance: mlflow\n\s+app.kubernetes.io\/name: mlflow\n\s+type: ClusterIP/);
+    expect(text).toContain('name: s3-keys');
+    expect(text).toContain('fieldPath: status.hostIP');
+    expect(text).toMatch(/- name: MLFLOW_TRACKING_URI\n\s+value: http:\/\/mlflow-service\.platform\.svc\.cluster\.local:5000/);
+  }, 120_000);
+});

@@ -3,6 +3,8 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
+  globalSetup: '<rootDir>/test/temporary-folder.setup.ts',
+  globalTeardown: '<rootDir>/test/temporary-folder.teardown.ts',
   // types are checked by tsc in `npm test`, once for all files
   transform: { '^.+\\.ts$': ['ts-jest', { diagnostics: false }] },
 };

@@ -67,6 +67,14 @@ test('Python: the wheel gives the same bytes', () => {
   expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
 }, 600_000);
 
+test('Python: the program of the README gives the YAML of dist/', () => {
+  const folder = join(workspace, 'python');
+  const [, program] = /^```python app\.py\n([^]*?)^```$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+  writeFileSync(join(folder, 'app.py'), program);
+  run(folder, '.venv/bin/python', 'app.py');
+  expect(readFileSync(join(folder, 'dist/mlflow.k8s.yaml'), 'utf8')).toBe(readFileSync(join(root, 'dist/mlflow.k8s.yaml'), 'utf8'));
+}, 60_000);
+
 test.each([
   ["bucket='Models'", 'bucket: got "Models". Rule: '],
   ['storage_size=10', 'storage_size'],

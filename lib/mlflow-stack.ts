@@ -5,6 +5,7 @@ import { Minio } from './artifact-store/minio';
 import { IBackendStore } from './backend-store/backend-store';
 import { Postgres } from './backend-store/postgres';
 import { Namespace } from './common/objects';
+import { place } from './common/place';
 import { PropChecks } from './common/prop-checks';
 import { Shape } from './common/prop-shape';
 import { rejectTakenNames } from './common/unique-names';
@@ -120,7 +121,7 @@ export class MlflowStack extends Construct {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: MlflowStackProps = {}) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     const name = checks.name('name', props.name ?? DEFAULT_NAME, MAX_NAME);

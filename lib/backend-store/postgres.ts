@@ -3,6 +3,7 @@ import { IBackendStore } from './backend-store';
 import { MAKE_DATABASE_SH } from '../assets.generated';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
 import { Service, StatefulSet } from '../common/objects';
+import { place } from '../common/place';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
@@ -132,7 +133,7 @@ export class Postgres extends Construct implements IBackendStore {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: PostgresProps = {}) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     const name = storeName(checks, props.name ?? 'postgres');

@@ -1,6 +1,7 @@
 import { JsonPatch } from 'cdk8s';
 import { Construct } from 'constructs';
 import { Secret } from '../common/objects';
+import { place } from '../common/place';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { rejectTakenNames } from '../common/unique-names';
@@ -165,7 +166,7 @@ export class Credentials extends Construct implements ICredentials {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: CredentialsProps) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     this.secretName = checks.objectName('secretName', props.secretName);
@@ -197,7 +198,7 @@ class ExistingCredentials extends Construct implements ICredentials {
   public readonly generated: boolean = false;
 
   public constructor(scope: Construct, id: string, secretName: string, props: ExistingSecretProps) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, EXISTING_SHAPE);
     this.secretName = checks.objectName('secretName', secretName);

@@ -2,6 +2,7 @@ import { Construct } from 'constructs';
 import { START_MLFLOW_PY } from '../assets.generated';
 import { fingerprint } from '../common/hash';
 import { ConfigMap } from '../common/objects';
+import { place } from '../common/place';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { rejectTakenNames } from '../common/unique-names';
@@ -90,7 +91,7 @@ export class StartupScript extends Construct implements IStartupScript {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: StartupScriptProps = {}) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     const content = props.content ?? START_MLFLOW_PY;

@@ -8,6 +8,7 @@ import { IArtifactStore } from '../artifact-store/artifact-store';
 import { IBackendStore } from '../backend-store/backend-store';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
 import { Deployment, Service } from '../common/objects';
+import { place } from '../common/place';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir } from '../common/pod';
 import { PropChecks, quantity } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
@@ -264,7 +265,7 @@ export class TrackingServer extends Construct {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: TrackingServerProps) {
-    super(scope, id);
+    super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     props = { ...props, backendStore: usableBackendStore(checks, props.backendStore), artifactStore: usableArtifactStore(checks, props.artifactStore) };

@@ -1,0 +1,22 @@
+import { Chart } from 'cdk8s';
+import { Construct } from 'constructs';
+import { described } from './prop-shape';
+
+/** The scope, where it is one in which a construct with this id can stand: a chart or a construct in one. */
+export function place(scope: Construct, id: string): Construct {
+  if (typeof id !== 'string' || id === '') {
+    throw new Error(`id: got ${described(id)}. Rule: a construct has an id, a text that no other construct in its scope has. Fix: pass one such as "Mlflow"`);
+  }
+  if (!isInChart(scope)) {
+    const got = Construct.isConstruct(scope) ? `the ${scope.node.path === '' ? 'root of the app' : `construct "${scope.node.path}"`}` : described(scope);
+    throw new Error(
+      `[${id}] scope: got ${got}. Rule: Kubernetes objects stand in a chart (https://cdk8s.io/docs/latest/basics/chart/). ` +
+        'Fix: pass a chart such as new Chart(app, "mlflow"), or a construct in one',
+    );
+  }
+  return scope;
+}
+
+function isInChart(scope: unknown): boolean {
+  return Construct.isConstruct(scope) && scope.node.scopes.some((construct) => Chart.isChart(construct));
+}

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Environment, lines, PYTHON, ROOT, run, scratch } from '../run-script';
+import { Environment, lines, ROOT, run, scratch } from '../run-script';
 
 const SCRIPT = join(ROOT, 'pipelines/apply.sh');
 
@@ -11,25 +11,19 @@ interface Answer {
 }
 
 // Answers by the first beginning that fits the arguments: the answers of a list one after the other, the last one for ever.
-const KUBECTL = `#!${PYTHON} -IS
-import json, os, sys
-
-here = os.path.dirname(os.path.abspath(__file__))
-line = " ".join(argument.split("\\n")[0] for argument in sys.argv[1:])
-with open(os.path.join(here, "calls"), "a") as file:
-    file.write(line + "\\n")
-with open(os.path.join(here, "answers")) as file:
-    answers = json.load(file)
-for beginning, queue in answers.items():
-    if line.startswith(beginning):
-        answer = queue[0]
-        if len(queue) > 1:
-            queue.pop(0)
-            with open(os.path.join(here, "answers"), "w") as file:
-                json.dump(answers, file)
-        sys.stdout.write(answer.get("stdout", ""))
-        sys.stderr.write(answer.get("stderr", ""))
-        sys.exit(answer.get("code", 0))
+const KUBECTL = `#!/bin/bash
+here=$(dirname "$0")
+line="\${*%%$'\\n'*}"
+echo "$line" >>"$here/calls"
+for beginning in "$here"/answers/*; do
+  [[ $line == "$(<"$beginning/beginning")"* ]] || continue
+  answer=$(ls "$beginning" | head -n 1)
+  cat "$beginning/$answer/stdout"
+  cat "$beginning/$answer/stderr" >&2
+  code=$(<"$beginning/$answer/code")
+  [ ! -e "$beginning/$((answer + 1))" ] || rm -r "\${beginning:?}/$answer"
+  exit "$code"
+done
 `;
 
 const WORKLOADS = `Namespace    <none>   mlflow   <none>
@@ -43,10 +37,19 @@ const COMPLETE = { stdout: 'found SuccessCriteriaMet Complete ' };
 const manifests = scratch({ 'app.k8s.yaml': 'kind: Namespace\n' });
 
 async function apply(answers: { [beginning: string]: Answer[] }, environment: Environment = {}, folder = manifests) {
-  const all = { 'get --recursive': [{ stdout: WORKLOADS }], 'get job bootstrap': [COMPLETE], ...answers };
-  const bin = scratch({ kubectl: KUBECTL, answers: JSON.stringify(all) });
+  const all: { [beginning: string]: Answer[] } = { 'get --recursive': [{ stdout: WORKLOADS }], 'get job bootstrap': [COMPLETE], ...answers };
+  const files: { [name: string]: string } = { kubectl: KUBECTL, sleep: '#!/bin/sh\n' };
+  Object.entries(all).forEach(([beginning, queue], index) => {
+    const folder = `answers/${10 + index}`;
+    files[`${folder}/beginning`] = beginning;
+    queue.forEach(({ stdout = '', stderr = '', code = 0 }, nth) => {
+      Object.assign(files, { [`${folder}/${nth}/stdout`]: stdout, [`${folder}/${nth}/stderr`]: stderr, [`${folder}/${nth}/code`]: String(code) });
+    });
+  });
+  const bin = scratch(files);
   const temporary = scratch();
-  chmodSync(join(bin, 'kubectl'), 0o755);
+  // nothing to wait for: the answers are there
+  for (const name of ['kubectl', 'sleep']) chmodSync(join(bin, name), 0o755);
   const { code, stdout, stderr, seconds } = await run(['bash', SCRIPT, folder], { TMPDIR: temporary, ...environment }, [bin]);
   expect(readdirSync(temporary)).toEqual([]);
   const calls = existsSync(join(bin, 'calls')) ? lines(readFileSync(join(bin, 'calls'), 'utf8')) : [];
@@ -57,9 +60,15 @@ describe('manifests that become ready', () => {
   test('are compared, applied and waited for', async () => {
     const { code, stdout, stderr, calls } = await apply({});
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(
-      /^=== What changes in the cluster\n {2}nothing\n=== Apply\n=== Wait\nready after \d s: StatefulSet mlflow\/postgres\nready after \d s: Job mlflow\/bootstrap\nready after \d s: Deployment mlflow\/server\nEverything is ready\n$/,
-    );
+    expect(stdout.replace(/\d+ s/g, 'N s')).toBe(`=== What changes in the cluster
+  nothing
+=== Apply
+=== Wait
+ready after N s: StatefulSet mlflow/postgres
+ready after N s: Job mlflow/bootstrap
+ready after N s: Deployment mlflow/server
+Everything is ready
+`);
     expect(calls).toEqual([
       `diff --server-side --field-manager kubectl --recursive --filename ${manifests}`,
       `apply --server-side --field-manager kubectl --recursive --filename ${manifests}`,
@@ -144,7 +153,7 @@ server ended before with exit code 4: the artifact store does not know the key
 [pod/server-1/server] ERROR: InvalidAccessKeyId
 --- Pod server-2
 `);
-    expect(stderr).toMatch(/^container is waiting to start\napply\.sh: not ready after \d s: Deployment mlflow server\n$/);
+    expect(stderr).toMatch(/^container is waiting to start\napply\.sh: not ready after \d+ s: Deployment mlflow server\n$/);
     expect(calls).toContainEqual(expect.stringMatching(/^get pods --namespace mlflow --selector app=server --output /));
     expect(calls).toContain('logs server-1 --namespace mlflow --all-containers --ignore-errors --prefix --tail 20');
   });
@@ -155,7 +164,7 @@ server ended before with exit code 4: the artifact store does not know the key
   ])('for good fails at once: %s', async (_, answers, culprit) => {
     const { code, stderr, seconds } = await apply(answers);
     expect(code).toBe(1);
-    expect(stderr).toMatch(new RegExp(`^apply\\.sh: not ready after \\d s: ${culprit}\\n$`));
+    expect(stderr).toMatch(new RegExp(`^apply\\.sh: not ready after \\d+ s: ${culprit}\\n$`));
     expect(seconds).toBeLessThan(10);
   });
 

@@ -145,9 +145,11 @@ describe.each([
   });
 
   test('outside of a request, or without a good token, nothing is asked', async () => {
-    expect(await fails(outside[0])).toBe(outside[1]);
-    expect(await fails({ [variable]: ' ' })).toBe(`${variable} is not set: ${noToken}`);
-    expect(await fails({ [variable]: `${TOKEN}\nmore` })).toBe(`${variable} has characters that no token has`);
+    expect(await Promise.all([fails(outside[0]), fails({ [variable]: ' ' }), fails({ [variable]: `${TOKEN}\nmore` })])).toEqual([
+      outside[1],
+      `${variable} is not set: ${noToken}`,
+      `${variable} has characters that no token has`,
+    ]);
     expect(api.requests).toEqual([]);
   });
 
@@ -156,14 +158,26 @@ describe.each([
   });
 
   test('a refusal is one sentence, without the token even where the answer has it', async () => {
-    api.refusal = { method: 'GET', status: 401, body: `{"message":"bad ${TOKEN}"}` };
-    expect(await fails()).toBe(`${name} answers GET with 401 "bad ***": the token is not valid, or no longer`);
-    api.refusal = { method: 'POST', status: 403, body: '{"message":"Resource not accessible\\nby integration"}' };
-    expect(await fails()).toBe(`${name} answers POST with 403 "Resource not accessible\\nby integration": ${forbidden}`);
-    api.refusal = { method: 'GET', status: 404, body: '{"message":"404 Not Found"}' };
-    expect(await fails()).toBe(`${name} answers GET with 404 "404 Not Found": the token does not see ${list}`);
-    api.refusal = { method: 'GET', status: 502, body: '<html>' };
-    expect(await fails()).toBe(`${name} answers GET with 502 "Bad Gateway"`);
+    const sentence = async (method: string, status: number, body: string) => {
+      const refusing = new Api(list, one);
+      refusing.refusal = { method, status, body };
+      await refusing.start();
+      const said = await fails(environment(refusing.url));
+      await refusing.stop();
+      return said;
+    };
+    const sentences = [
+      sentence('GET', 401, `{"message":"bad ${TOKEN}"}`),
+      sentence('POST', 403, '{"message":"Resource not accessible\\nby integration"}'),
+      sentence('GET', 404, '{"message":"404 Not Found"}'),
+      sentence('GET', 502, '<html>'),
+    ];
+    expect(await Promise.all(sentences)).toEqual([
+      `${name} answers GET with 401 "bad ***": the token is not valid, or no longer`,
+      `${name} answers POST with 403 "Resource not accessible\\nby integration": ${forbidden}`,
+      `${name} answers GET with 404 "404 Not Found": the token does not see ${list}`,
+      `${name} answers GET with 502 "Bad Gateway"`,
+    ]);
   });
 
   test('a redirect is not followed with the token', async () => {

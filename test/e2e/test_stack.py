@@ -5,6 +5,7 @@ import hashlib
 import json
 import pathlib
 import socket
+import subprocess
 import time
 
 import mlflow
@@ -217,6 +218,30 @@ def test_a_second_apply_changes_nothing():
     assert [line for line in lines if not line.endswith(" unchanged")] == []
     difference = kubectl("diff", "--filename", str(DIST), check=False)
     assert (difference.returncode, difference.stdout) == (0, "")
+
+
+def test_a_gitops_controller_sees_no_drift_and_keeps_what_the_cluster_filled_in():
+    def state():
+        secrets = {secret["metadata"]["name"]: secret.get("data") for secret in get("secrets")["items"]}
+        return secrets, {pod["metadata"]["uid"] for pod in servers()}
+
+    before = state()
+    controller = ("--server-side", "--field-manager=argocd-controller", "--force-conflicts", "--filename", str(DIST))
+    kubectl("apply", *controller)
+    difference = kubectl("diff", *controller, check=False)
+    assert (difference.returncode, difference.stdout) == (0, "")
+    assert state() == before
+    assert all(before[0].values())
+
+
+def test_the_script_of_the_pipelines_applies_and_waits():
+    script = DIST.parent / "pipelines/apply.sh"
+    for _ in range(2):
+        result = subprocess.run(["bash", script, DIST], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (0, "")
+        changes, applied = result.stdout.split("=== Apply\n")
+        assert applied.endswith("Everything is ready\n")
+    assert changes == "=== What changes in the cluster\n  nothing\n"
 
 
 def test_everything_comes_back_after_all_pods_are_deleted_at_once(client, memory, features, tmp_path):

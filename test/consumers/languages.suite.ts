@@ -31,6 +31,12 @@ function run(cwd: string, command: string, ...args: string[]): string {
   }
 }
 
+/** The program that the guide shows in a language, without what has to stand around it. */
+function fromGuide(language: string): string {
+  const guide = readFileSync(join(root, 'docs/how-to/other-languages.md'), 'utf8');
+  return new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'm').exec(guide)![1];
+}
+
 function python(): string {
   const folder = join(workspace, 'python');
   mkdirSync(folder, { recursive: true });
@@ -112,13 +118,23 @@ describe('with the sources of the libraries beside it, in place of their package
     run(folder, 'go', 'mod', 'tidy');
     run(folder, 'go', 'run', '.');
     expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+
+    const imports = readFileSync(join(folder, 'main.go'), 'utf8').split('func main()')[0].replace(/.*\/k8s"\n/, '');
+    writeFileSync(join(folder, 'main.go'), `${imports}func main() {\n${fromGuide('go')}}\n`);
+    run(folder, 'go', 'run', '.');
+    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toContain('storage: 20Gi');
   }, 900_000);
 
   test('Java: the classes give the same bytes', () => {
     const folder = app('java', 'Main.java', 'src/main/java/app/Main.java');
     cpSync(join(__dirname, 'java/pom.xml'), join(folder, 'pom.xml'));
     for (const classes of [sources, packages]) cpSync(join(classes, 'java/src'), join(folder, 'src'), { recursive: true });
+    const imports = readFileSync(join(folder, 'src/main/java/app/Main.java'), 'utf8').split('public class')[0];
+    const guide = `${imports}public class Guide {\n  public static void main(String[] args) {\n${fromGuide('java')}  }\n}\n`;
+    writeFileSync(join(folder, 'src/main/java/app/Guide.java'), guide);
     run(folder, 'mvn', '--batch-mode', '--quiet', 'compile', 'exec:java');
     expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+    run(folder, 'mvn', '--batch-mode', '--quiet', 'exec:java', '-Dexec.mainClass=app.Guide');
+    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toContain('storage: 20Gi');
   }, 900_000);
 });

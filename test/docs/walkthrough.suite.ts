@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// Every document that needs no cluster, run as it stands, with the package as users get it. Those that need one are run
+// by test_documents.py.
+
+const root = join(__dirname, '../..');
+const workspace = mkdtempSync(join(tmpdir(), 'documents-'));
+const packages = join(workspace, 'packages');
+const app = join(workspace, 'tutorial/mlflow-platform');
+const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.md'))
+  .filter((path) => /^<!-- walkthrough:(?!.* cluster )/.test(readFileSync(join(root, 'docs', path), 'utf8')))
+  .sort();
+
+function run(command: string, ...args: string[]): void {
+  const env = { ...process.env, PATH: `${join(root, '.venv/bin')}:${process.env.PATH}`, KUBECONFIG: undefined };
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`);
+}
+
+function file(folder: string, pattern: RegExp): string {
+  return join(packages, folder, readdirSync(join(packages, folder)).find((name) => pattern.test(name))!);
+}
+
+function walk(document: string, directory: string, ...options: string[]): void {
+  const needs = ['--tarball', file('js', /\.tgz$/), '--wheel', file('python', /\.whl$/)];
+  run('python3', join(__dirname, 'walkthrough.py'), join('docs', document), '--directory', directory, ...needs, ...options);
+}
+
+beforeAll(() => {
+  run('npm', 'run', 'build');
+  run('npx', 'jsii-pacmak', '--target', 'js', '--target', 'python', '--outdir', packages, '--no-npmignore');
+  walk('tutorial.md', join(workspace, 'tutorial'), '--section', 'Make an app', '--section', 'Look at the YAML');
+}, 300_000);
+
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+test('the app of the tutorial gives the YAML of dist/', () => {
+  const [tutorial, dist] = [app, root].map((folder) => readFileSync(join(folder, 'dist/mlflow.k8s.yaml'), 'utf8'));
+  expect(tutorial).toBe(dist);
+});
+
+test('there are documents that need no cluster', () => {
+  expect(documents.length).toBeGreaterThanOrEqual(4);
+});
+
+test.each(documents)('%s', (document) => walk(document, join(workspace, document.replace(/\W/g, '-')), '--app', app), 300_000);

@@ -1,0 +1,154 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const ROOT = join(__dirname, '../..');
+const WALKTHROUGH = join(__dirname, 'walkthrough.py');
+const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }).scripts;
+const guides = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.md') && !path.startsWith('reference'))
+  .map((path) => `docs/${path}`)
+  .sort();
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...guides];
+
+interface Block {
+  readonly line: number;
+  readonly language: string;
+  readonly file: string;
+  readonly sections: string[];
+  readonly text: string;
+  readonly use: 'run' | 'write' | 'show';
+}
+
+function list(path: string): { needs: string[] | null; headings: string[]; blocks: Block[] } {
+  return JSON.parse(execFileSync('python3', [WALKTHROUGH, path, '--list'], { encoding: 'utf8', cwd: ROOT })) as ReturnType<typeof list>;
+}
+
+/** The anchor that GitHub gives to a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+describe.each(documents)('%s', (path) => {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const { needs, blocks } = list(path);
+
+  test('has blocks that can be run, written or looked at', () => {
+    for (const { line, language, file, use } of blocks) {
+      const known = use === 'write' || /^(sh|python|ts|text|mermaid|go|java)$/.test(language);
+      expect([line, language, file, known]).toEqual([line, language, file, true]);
+    }
+  });
+
+  test('says what it needs, where there is something to run', () => {
+    if (path.startsWith('docs/')) expect(needs !== null).toBe(blocks.some((block) => block.use !== 'show'));
+  });
+
+  test('has shell and Python without errors of syntax', () => {
+    for (const block of blocks.filter(({ use }) => use !== 'show')) {
+      const [command, ...args] = block.language === 'sh' ? ['bash', '-n'] : ['python3', '-c', 'import sys; compile(sys.stdin.read(), "block", "exec")'];
+      if (!['sh', 'python'].includes(block.language)) continue;
+      const { status, stderr } = spawnSync(command, args, { input: block.text, encoding: 'utf8' });
+      expect([block.line, status, stderr]).toEqual([block.line, 0, '']);
+    }
+  });
+
+  test('names npm scripts that exist', () => {
+    const names = [...text.matchAll(/\bnpm run (?:--?\w+ )*([\w:]+)/g)].map((match) => match[1]);
+    for (const name of names) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  test('has links that lead somewhere', () => {
+    const prose = text.replace(/^```[^]*?^```/gm, '');
+    for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^(https?|mailto):/.test(target)) continue;
+      const [file, fragment] = target.split('#');
+      const linked = file === '' ? join(ROOT, path) : join(ROOT, dirname(path), file);
+      expect([target, existsSync(linked)]).toEqual([target, true]);
+      if (fragment === undefined) continue;
+      const anchors = statSync(linked).isFile() ? list(linked).headings.map(anchor) : [];
+      expect([target, anchors]).toEqual([target, expect.arrayContaining([fragment])]);
+    }
+  });
+});
+
+describe('a walk-through', () => {
+  const folders: string[] = [];
+  afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+  function walk(text: string, ...options: string[]) {
+    const folder = mkdtempSync(join(tmpdir(), 'walkthrough-'));
+    folders.push(folder);
+    const document = join(folder, 'document.md');
+    writeFileSync(document, text);
+    const directory = join(folder, 'run');
+    const env = { ...process.env, KUBECONFIG: undefined };
+    const { status, stdout, stderr } = spawnSync('python3', [WALKTHROUGH, document, '--directory', directory, ...options], { encoding: 'utf8', env });
+    const file = (name: string) => readFileSync(join(directory, name), 'utf8');
+    return { status, stdout, stderr, file };
+  }
+  const block = (info: string, text: string) => `\`\`\`${info}\n${text}\n\`\`\`\n`;
+  const START = '<!-- walkthrough: -->\n';
+
+  test('runs its blocks in one shell, in order, and writes its files', () => {
+    const { status, file } = walk(`${START}# A\n${block('sh', 'mkdir a && cd a\nx=1')}${block('json b.json', '{ "c": "$x" }')}${block('sh', 'echo $x >d')}${block('python', 'open("e", "w").write("f")')}`);
+    expect(status).toBe(0);
+    expect([file('a/b.json'), file('a/d'), file('a/e')]).toEqual(['{ "c": "$x" }\n', '1\n', 'f']);
+  });
+
+  test('shows sample output and diagrams, and does not run them', () => {
+    expect(walk(`${START}${block('text', 'exit 1')}${block('mermaid', 'graph')}`).status).toBe(0);
+  });
+
+  test.each([
+    ['sh', 'false\ntrue'],
+    ['sh', '! true'],
+    ['sh', 'false | cat'],
+    ['python', 'raise SystemExit(1)'],
+  ])('ends with the first block that fails, and names its line (%s: %j)', (language, text) => {
+    const { status, stderr } = walk(`${START}${block('sh', 'true')}\n${block(language, text)}${block('sh', 'exit 0')}`);
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/FAILED: .*document\.md:6 \(exit code \d+\)/);
+  });
+
+  test('takes the package that is in no registry from its file', () => {
+    const text = `${START}${block('sh', 'npm() { echo "$@" >npm.txt; }\nnpm install cdk8s-mlflow cdk8s')}`;
+    expect(walk(text, '--tarball', '/x/y.tgz').file('npm.txt')).toBe('install /x/y.tgz cdk8s\n');
+    expect(walk(text)).toMatchObject({ status: 2, stderr: expect.stringContaining('pass the package with --tarball') as string });
+  });
+
+  test('can be run in part', () => {
+    const text = `${START}# A\n${block('sh', 'echo a >>out')}# B\n${block('sh', 'echo b >>out')}## B2\n${block('sh', 'echo b2 >>out')}# C\n${block('sh', 'echo c >>out')}`;
+    expect(walk(text, '--section', 'B').file('out')).toBe('b\nb2\n');
+    expect(walk(text, '--until', 'C').file('out')).toBe('a\nb\nb2\n');
+    expect(walk(text, '--section', 'D')).toMatchObject({ status: 2, stderr: expect.stringContaining('there is no heading "D"') as string });
+  });
+
+  test('replaces what is another here', () => {
+    expect(walk(`${START}${block('sh', 'echo host:5000 >out')}`, '--replace', 'host:5000=there:1').file('out')).toBe('there:1\n');
+  });
+
+  test.each([
+    [`# A\n${block('sh', 'true')}`, 'it does not begin with a comment'],
+    ['<!-- walkthrough: moon -->\n', 'it needs "moon"'],
+    ['<!-- walkthrough: app -->\n', '--app'],
+    ['<!-- walkthrough: cluster -->\n', 'KUBECONFIG'],
+    ['<!-- walkthrough: wheel -->\n', '--wheel'],
+    [`${START}${block('ruby', 'x')}`, 'nobody knows how to run "ruby"'],
+    [`${START}\`\`\`sh\ntrue\n`, 'the fence has no end'],
+    [`${START}   ${block('sh', 'true')}`, 'a fence has three backticks at the beginning of a line'],
+  ])('that cannot be run says why (%#)', (text, reason) => {
+    expect(walk(text)).toMatchObject({ status: 2, stderr: expect.stringContaining(reason) as string });
+  });
+
+  test('ends what it left running', () => {
+    const { status, file } = walk(`${START}${block('sh', 'sleep 300 &\necho $! >pid')}`);
+    expect(status).toBe(0);
+    // gone, or a zombie that nobody has waited for yet
+    expect(spawnSync('ps', ['-o', 'stat=', '-p', file('pid').trim()], { encoding: 'utf8' }).stdout).toMatch(/^(Z.*)?\s*$/);
+  });
+});

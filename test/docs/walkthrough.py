@@ -240,9 +240,12 @@ def run(text, directory):
 
 
 def check_needs(options, needs):
-    if needs is None and not options.section:
+    """For a whole document: who runs a part of one knows what that needs."""
+    if options.section or options.until:
+        return
+    if needs is None:
         raise Fault("it does not begin with a comment <!-- walkthrough: … -->")
-    for need in needs or []:
+    for need in needs:
         if need not in NEEDS:
             raise Fault(f'it needs "{need}", and only {", ".join(NEEDS)} are known')
     for need, there, remedy in (

@@ -1,7 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { App, Chart } from 'cdk8s';
+import { Images, MlflowStack } from '../../lib';
 
 const ROOT = join(__dirname, '../..');
 const WALKTHROUGH = join(__dirname, 'walkthrough.py');
@@ -57,6 +60,16 @@ describe.each(documents)('%s', (path) => {
     }
   });
 
+  test('has YAML and JSON that can be read', () => {
+    const yaml = createRequire(require.resolve('cdk8s'))('yaml') as { parseAllDocuments: (text: string) => { errors: Error[] }[] };
+    const data = blocks.filter(({ language }) => ['yaml', 'json'].includes(language));
+    expect(data.flatMap((block) => yaml.parseAllDocuments(block.text)).flatMap(({ errors }) => errors)).toEqual([]);
+  });
+
+  test('takes the client of the version of the server', () => {
+    for (const [, version] of text.matchAll(/\bmlflow==([\w.]+)/g)) expect(Images.MLFLOW).toContain(`:v${version}-`);
+  });
+
   test('names npm scripts that exist', () => {
     const names = [...text.matchAll(/\bnpm run (?:--?\w+ )*([\w:]+)/g)].map((match) => match[1]);
     for (const name of names) expect(Object.keys(scripts)).toContain(name);
@@ -74,6 +87,29 @@ describe.each(documents)('%s', (path) => {
       expect([target, anchors]).toEqual([target, expect.arrayContaining([fragment])]);
     }
   });
+});
+
+test('every document is in the index', () => {
+  const index = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
+  const linked = [...index.matchAll(/\]\(([^)#\s]+)\)/g)].map(([, target]) => join('docs', target));
+  expect(guides.filter((guide) => guide !== 'docs/README.md' && !linked.includes(guide))).toEqual([]);
+});
+
+test('the fields that the guide to patches names are there', () => {
+  const stack = new MlflowStack(new Chart(new App(), 'chart'), 'Stack');
+  const constructs: { [name: string]: object } = {
+    MlflowStack: stack,
+    TrackingServer: stack.trackingServer,
+    Postgres: stack.postgres!,
+    Minio: stack.minio!,
+    Credentials: stack.minio!.credentials,
+    StartupScript: stack.trackingServer.startupScript,
+  };
+  const guide = readFileSync(join(ROOT, 'docs/how-to/patch-anything.md'), 'utf8');
+  const names = (cell: string) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const rows = [...guide.matchAll(/^\| (`[A-Z].*) \| (.*) \|$/gm)].map(([, first, second]) => [names(first), names(second)]);
+  expect(rows.flatMap(([classes]) => classes).sort()).toEqual(Object.keys(constructs).sort());
+  for (const [classes, fields] of rows) for (const name of classes) for (const field of fields) expect(constructs[name]).toHaveProperty(field);
 });
 
 describe('a walk-through', () => {
@@ -143,6 +179,36 @@ describe('a walk-through', () => {
     [`${START}   ${block('sh', 'true')}`, 'a fence has three backticks at the beginning of a line'],
   ])('that cannot be run says why (%#)', (text, reason) => {
     expect(walk(text)).toMatchObject({ status: 2, stderr: expect.stringContaining(reason) as string });
+  });
+
+  test('gets a copy of the app, in which it may change all but the packages', () => {
+    const app = mkdtempSync(join(tmpdir(), 'app-'));
+    folders.push(app);
+    mkdirSync(join(app, 'node_modules/cdk8s'), { recursive: true });
+    for (const name of ['main.ts', 'node_modules/.lock', 'node_modules/cdk8s/index.js']) writeFileSync(join(app, name), name);
+    const { status, file } = walk(`<!-- walkthrough: app -->\n${block('sh', 'echo mine | tee main.ts node_modules/.lock')}`, '--app', app);
+    expect([status, file('main.ts'), file('node_modules/cdk8s/index.js')]).toEqual([0, 'mine\n', 'node_modules/cdk8s/index.js']);
+    expect([readFileSync(join(app, 'main.ts'), 'utf8'), readFileSync(join(app, 'node_modules/.lock'), 'utf8')]).toEqual(['main.ts', 'node_modules/.lock']);
+  });
+
+  test('makes no cluster, and changes no kubeconfig but its own', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
+    folders.push(folder);
+    const document = join(folder, 'document.md');
+    const kubeconfig = join(folder, 'kubeconfig');
+    writeFileSync(kubeconfig, 'theirs');
+    writeFileSync(document, `<!-- walkthrough: cluster -->\n${block('sh', 'kind create cluster\necho mine >"$KUBECONFIG"')}`);
+    const { status } = spawnSync('python3', [WALKTHROUGH, document, '--directory', folder], { env: { ...process.env, KUBECONFIG: kubeconfig } });
+    expect([status, readFileSync(kubeconfig, 'utf8')]).toEqual([0, 'theirs']);
+  });
+
+  test('has no settings of whoever runs it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+    folders.push(folder);
+    const document = join(folder, 'document.md');
+    writeFileSync(document, `${START}${block('sh', '! env | grep -e ^AWS_ -e ^MLFLOW_S3 -e ^CDK8S_OUTDIR')}`);
+    const env = { PATH: process.env.PATH, AWS_ACCESS_KEY_ID: 'x', MLFLOW_S3_ENDPOINT_URL: 'x', CDK8S_OUTDIR: 'x' };
+    expect(spawnSync('python3', [WALKTHROUGH, document, '--directory', folder], { env }).status).toBe(0);
   });
 
   test('ends what it left running', () => {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { App, Chart } from 'cdk8s';
 import { Images, MlflowStack } from '../../lib';
+import { PYTHON, ROOT } from '../run-script';
 
-const ROOT = join(__dirname, '../..');
 const WALKTHROUGH = join(__dirname, 'walkthrough.py');
 const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }).scripts;
 const guides = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -24,8 +24,16 @@ interface Block {
   readonly use: 'run' | 'write' | 'show';
 }
 
-function list(path: string): { needs: string[] | null; headings: string[]; blocks: Block[] } {
-  return JSON.parse(execFileSync('python3', [WALKTHROUGH, path, '--list'], { encoding: 'utf8', cwd: ROOT })) as ReturnType<typeof list>;
+interface Listing {
+  readonly needs: string[] | null;
+  readonly headings: string[];
+  readonly blocks: Block[];
+}
+
+const listings: { [path: string]: Listing } = {};
+
+function list(path: string): Listing {
+  return (listings[path] ??= JSON.parse(execFileSync(PYTHON, ['-S', WALKTHROUGH, path, '--list'], { encoding: 'utf8', cwd: ROOT })) as Listing);
 }
 
 /** The anchor that GitHub gives to a heading. */
@@ -52,12 +60,11 @@ describe.each(documents)('%s', (path) => {
   });
 
   test('has shell and Python without errors of syntax', () => {
-    for (const block of blocks.filter(({ use }) => use !== 'show')) {
-      const [command, ...args] = block.language === 'sh' ? ['bash', '-n'] : ['python3', '-c', 'import sys; compile(sys.stdin.read(), "block", "exec")'];
-      if (!['sh', 'python'].includes(block.language)) continue;
-      const { status, stderr } = spawnSync(command, args, { input: block.text, encoding: 'utf8' });
-      expect([block.line, status, stderr]).toEqual([block.line, 0, '']);
-    }
+    const texts = (wanted: string) => blocks.filter(({ language, use }) => language === wanted && use !== 'show').map(({ line, text }) => [`line ${line}`, text]);
+    const shell = texts('sh').map(([line, text]) => `: ${line}\n${text}`);
+    expect(spawnSync('bash', ['-n'], { input: shell.join(''), encoding: 'utf8' }).stderr).toBe('');
+    const compile = 'import json, sys\nfor line, text in json.load(sys.stdin): compile(text, line, "exec")';
+    if (texts('python').length > 0) expect(spawnSync(PYTHON, ['-IS', '-c', compile], { input: JSON.stringify(texts('python')), encoding: 'utf8' }).stderr).toBe('');
   });
 
   test('has YAML and JSON that can be read', () => {
@@ -123,7 +130,7 @@ describe('a walk-through', () => {
     writeFileSync(document, text);
     const directory = join(folder, 'run');
     const env = { ...process.env, KUBECONFIG: undefined };
-    const { status, stdout, stderr } = spawnSync('python3', [WALKTHROUGH, document, '--directory', directory, ...options], { encoding: 'utf8', env });
+    const { status, stdout, stderr } = spawnSync(PYTHON, ['-S', WALKTHROUGH, document, '--directory', directory, ...options], { encoding: 'utf8', env });
     const file = (name: string) => readFileSync(join(directory, name), 'utf8');
     return { status, stdout, stderr, file };
   }
@@ -198,7 +205,7 @@ describe('a walk-through', () => {
     const kubeconfig = join(folder, 'kubeconfig');
     writeFileSync(kubeconfig, 'theirs');
     writeFileSync(document, `<!-- walkthrough: cluster -->\n${block('sh', 'kind create cluster\necho mine >"$KUBECONFIG"')}`);
-    const { status } = spawnSync('python3', [WALKTHROUGH, document, '--directory', folder], { env: { ...process.env, KUBECONFIG: kubeconfig } });
+    const { status } = spawnSync(PYTHON, ['-S', WALKTHROUGH, document, '--directory', folder], { env: { ...process.env, KUBECONFIG: kubeconfig } });
     expect([status, readFileSync(kubeconfig, 'utf8')]).toEqual([0, 'theirs']);
   });
 
@@ -208,7 +215,7 @@ describe('a walk-through', () => {
     const document = join(folder, 'document.md');
     writeFileSync(document, `${START}${block('sh', '! env | grep -e ^AWS_ -e ^MLFLOW_S3 -e ^CDK8S_OUTDIR')}`);
     const env = { PATH: process.env.PATH, AWS_ACCESS_KEY_ID: 'x', MLFLOW_S3_ENDPOINT_URL: 'x', CDK8S_OUTDIR: 'x' };
-    expect(spawnSync('python3', [WALKTHROUGH, document, '--directory', folder], { env }).status).toBe(0);
+    expect(spawnSync(PYTHON, ['-S', WALKTHROUGH, document, '--directory', folder], { env }).status).toBe(0);
   });
 
   test('ends what it left running', () => {

@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'build/', 'dist/', '.venv/', 'lib/assets.generated.ts'] },
+  { ignores: ['node_modules/', 'build/', 'dist/', '.venv/', 'lib/assets.generated.ts', 'imports/*.io.ts', 'imports/*.com.ts'] },
   ...tseslint.configs.strict,
   ...tseslint.configs.stylistic,
   {

@@ -26,4 +26,11 @@ export class Images {
    * @see https://hub.docker.com/r/pgsty/silo
    */
   public static readonly MINIO = 'docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z';
+
+  /**
+   * oauth2-proxy, which asks browsers to log in with an OpenID Connect provider (prop `oidc`).
+   *
+   * @see https://quay.io/repository/oauth2-proxy/oauth2-proxy
+   */
+  public static readonly OAUTH2_PROXY = 'quay.io/oauth2-proxy/oauth2-proxy:v7.15.5';
 }

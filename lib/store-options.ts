@@ -1,4 +1,7 @@
 import { Size } from 'cdk8s';
+import { ImageOptions } from './image-options';
+import { NetworkPolicyOptions } from './network-policy-options';
+import { PodOptions } from './pod-options';
 import { ContainerResources } from './resources';
 
 /** Props that every store of this library has. */
@@ -46,4 +49,25 @@ export interface StoreOptions {
    * @default Images.MLFLOW
    */
   readonly bootstrapImage?: string;
+
+  /**
+   * Where the images come from.
+   *
+   * @default - each from its own registry
+   */
+  readonly images?: ImageOptions;
+
+  /**
+   * Where the pod runs, and what it has besides.
+   *
+   * @default - any node, nothing
+   */
+  readonly pod?: PodOptions;
+
+  /**
+   * NetworkPolicies of the store and of its bootstrap Job.
+   *
+   * @default - exactly the traffic of the store and of the tracking servers that use it
+   */
+  readonly networkPolicy?: NetworkPolicyOptions;
 }

@@ -1,6 +1,11 @@
 import { ApiObject, JsonPatch } from 'cdk8s';
 import { fingerprint } from './hash';
+import { Certificate as CertificateObject } from '../../imports/cert-manager.io';
+import { ExternalSecret as ExternalSecretObject } from '../../imports/external-secrets.io';
+import { HttpRoute as HttpRouteObject } from '../../imports/gateway.networking.k8s.io';
 import { k8s } from '../../imports/k8s';
+import { PrometheusRule as PrometheusRuleObject } from '../../imports/prometheusrule-monitoring.coreos.com';
+import { ServiceMonitor as ServiceMonitorObject } from '../../imports/servicemonitor-monitoring.coreos.com';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what TypeScript asks of the constructor of a mixin
 type ApiObjectClass = new (...args: any[]) => ApiObject;
@@ -49,13 +54,23 @@ function correction(document: unknown, pointer: string): string {
   return 'pass an operation that fits the value at this path';
 }
 
+export const Certificate = patchable(CertificateObject);
 export const ConfigMap = patchable(k8s.KubeConfigMap);
 export const Deployment = patchable(k8s.KubeDeployment);
+export const CronJob = patchable(k8s.KubeCronJob);
+export const ExternalSecret = patchable(ExternalSecretObject);
+export const HorizontalPodAutoscaler = patchable(k8s.KubeHorizontalPodAutoscalerV2);
+export const HttpRoute = patchable(HttpRouteObject);
+export const Ingress = patchable(k8s.KubeIngress);
 export const Namespace = patchable(k8s.KubeNamespace);
+export const NetworkPolicy = patchable(k8s.KubeNetworkPolicy);
+export const PodDisruptionBudget = patchable(k8s.KubePodDisruptionBudget);
+export const PrometheusRule = patchable(PrometheusRuleObject);
 export const Role = patchable(k8s.KubeRole);
 export const RoleBinding = patchable(k8s.KubeRoleBinding);
 export const Secret = patchable(k8s.KubeSecret);
 export const Service = patchable(k8s.KubeService);
+export const ServiceMonitor = patchable(ServiceMonitorObject);
 export const ServiceAccount = patchable(k8s.KubeServiceAccount);
 
 class StableStatefulSet extends k8s.KubeStatefulSet {

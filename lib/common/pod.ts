@@ -28,23 +28,24 @@ export function containerResources(
   given: ContainerResources | undefined,
   defaults: Required<ContainerResources>,
   ephemeralStorageLimit: string,
+  prop = 'resources',
 ): k8s.ResourceRequirements {
-  given = checks.props(given ?? {}, { cpuRequest: 'value', cpuLimit: 'value', memoryRequest: 'value', memoryLimit: 'value' }, 'resources.');
+  given = checks.props(given ?? {}, { cpuRequest: 'value', cpuLimit: 'value', memoryRequest: 'value', memoryLimit: 'value' }, `${prop}.`);
   const all = {
     cpuRequest: given.cpuRequest ?? defaults.cpuRequest,
     cpuLimit: given.cpuLimit ?? defaults.cpuLimit,
     memoryRequest: given.memoryRequest ?? defaults.memoryRequest,
     memoryLimit: given.memoryLimit ?? defaults.memoryLimit,
   };
-  const requests = { cpu: checks.cpu('resources.cpuRequest', all.cpuRequest), memory: checks.size('resources.memoryRequest', all.memoryRequest) };
-  const limits = { cpu: checks.cpu('resources.cpuLimit', all.cpuLimit), memory: checks.size('resources.memoryLimit', all.memoryLimit) };
+  const requests = { cpu: checks.cpu(`${prop}.cpuRequest`, all.cpuRequest), memory: checks.size(`${prop}.memoryRequest`, all.memoryRequest) };
+  const limits = { cpu: checks.cpu(`${prop}.cpuLimit`, all.cpuLimit), memory: checks.size(`${prop}.memoryLimit`, all.memoryLimit) };
   for (const resource of ['cpu', 'memory'] as const) {
     if (quantity(requests[resource]) > quantity(limits[resource])) {
       checks.fault({
-        prop: `resources.${resource}Request`,
+        prop: `${prop}.${resource}Request`,
         value: requests[resource],
-        rule: `a request is not above its limit, here resources.${resource}Limit = ${limits[resource]}`,
-        fix: `lower resources.${resource}Request or raise resources.${resource}Limit`,
+        rule: `a request is not above its limit, here ${prop}.${resource}Limit = ${limits[resource]}`,
+        fix: `lower ${prop}.${resource}Request or raise ${prop}.${resource}Limit`,
       });
     }
   }

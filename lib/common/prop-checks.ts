@@ -33,13 +33,17 @@ export class PropChecks {
   public constructor(private readonly scope: Construct) {
     const siblings = CHECKS.get(scope) ?? [];
     CHECKS.set(scope, [...siblings, this]);
-    scope.node.addValidation({ validate: () => this.faults.filter((fault) => !this.isInherited(fault)).map(message) });
+    scope.node.addValidation({ validate: () => [...new Set(this.faults.filter((fault) => !this.isInherited(fault)).map(message))] });
   }
 
-  /** Names and namespaces go down from construct to construct: a wrong one is reported where the user gave it. */
+  /** Some props go down from construct to construct: a wrong one is reported where the user gave it. */
   private isInherited(fault: Fault): boolean {
     const ancestors = this.scope.node.scopes.slice(0, -1).flatMap((ancestor) => CHECKS.get(ancestor) ?? []);
-    return isPassedDown(fault) && ancestors.some((checks) => checks.faults.some(isPassedDown));
+    const told = (above: Fault): boolean => {
+      if (passedDown(fault) === 'names') return passedDown(above) === 'names';
+      return passedDown(fault) === 'as it is' && message(above) === message(fault);
+    };
+    return ancestors.some((checks) => checks.faults.some(told));
   }
 
   public fault(fault: Fault): void {
@@ -147,6 +151,22 @@ export class PropChecks {
     return value;
   }
 
+  public annotations(prop: string, value: { [key: string]: string } | undefined): { [key: string]: string } | undefined {
+    for (const [key, text] of Object.entries(value ?? {})) {
+      if (typeof text !== 'string' || !fits({ [key]: '' }, 'labels')) {
+        this.fault({
+          prop: `${prop}[${JSON.stringify(key)}]`,
+          value: text,
+          rule:
+            'an annotation has a key as labels have, and a text as value ' +
+            '(https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set)',
+          fix: 'pass annotations such as { "example.com/team": "vision" }, numbers and truth values in quotes',
+        });
+      }
+    }
+    return value;
+  }
+
   /** A bucket name by Amazon's rules, which every S3 server accepts. */
   public bucket(prop: string, value: string): string {
     const rule = brokenBucketRule(value);
@@ -156,6 +176,18 @@ export class PropChecks {
         value,
         rule: `${rule} (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)`,
         fix: `pass a bucket name such as ${JSON.stringify(suggestBucket(value))}`,
+      });
+    }
+    return value;
+  }
+
+  public region(prop: string, value: string): string {
+    if (typeof value !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) {
+      this.fault({
+        prop,
+        value,
+        rule: 'a region has lower-case letters, digits and hyphens (https://docs.aws.amazon.com/general/latest/gr/rande.html)',
+        fix: 'pass a region such as "us-east-1"',
       });
     }
     return value;
@@ -260,8 +292,10 @@ export class PropChecks {
 
 const CHECKS = new WeakMap<IConstruct, PropChecks[]>();
 
-function isPassedDown(fault: Fault): boolean {
-  return /^(name|namespace|secretName)\b/.test(fault.prop);
+/** What a construct hands down to those in it: names, of which it makes others, and options as they are. */
+function passedDown(fault: Fault): 'names' | 'as it is' | undefined {
+  if (/^(name|namespace|secretName|instance|labels|externalUrl|upstreamPodLabels|upstreamUrl)\b/.test(fault.prop)) return 'names';
+  return /^(images|pod|networkPolicy)\b/.test(fault.prop) ? 'as it is' : undefined;
 }
 
 /** The value of a Kubernetes quantity as a plain number. */

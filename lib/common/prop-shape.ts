@@ -80,7 +80,11 @@ function nearest(wrong: string, names: string[]): string | undefined {
   const [best] = names
     .map((name) => ({ name, distance: distance(wrong.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
-  return best.distance <= Math.max(2, wrong.length / 3) ? best.name : names.find((name) => wrong.toLowerCase().startsWith(name.toLowerCase()));
+  return best.distance <= Math.max(2, wrong.length / 3) ? best.name : names.find((name) => beginsWith(wrong, name) || beginsWith(name, wrong));
+}
+
+function beginsWith(text: string, beginning: string): boolean {
+  return text.toLowerCase().startsWith(beginning.toLowerCase());
 }
 
 /** Levenshtein distance: how many letters to add, remove or change. */

@@ -1,7 +1,7 @@
 import { ApiObject, Chart } from 'cdk8s';
 import { Construct, IConstruct } from 'constructs';
 
-/** Faults where an earlier object of the chart has the kind, namespace and name of an object of this construct. */
+/** Faults where an earlier object of the chart has the kind, namespace and name of an object of this construct, which may have made both. */
 export function rejectTakenNames(construct: Construct, prop: string, fix: string): void {
   CHECKED.add(construct);
   construct.node.addValidation({
@@ -11,11 +11,11 @@ export function rejectTakenNames(construct: Construct, prop: string, fix: string
       const key = (object: ApiObject) => `${object.kind} "${object.name}" in namespace "${object.metadata.namespace ?? '(none)'}"`;
       const own = new Set(objectsOf(construct));
       const earlier = new Map<string, ApiObject>();
+      const taken: ApiObject[] = [];
       for (const object of objectsOf(Chart.of(construct))) {
-        if (own.has(object)) break;
-        earlier.set(key(object), object);
+        if (!earlier.has(key(object))) earlier.set(key(object), object);
+        else if (own.has(object)) taken.push(object);
       }
-      const taken = [...own].filter((object) => earlier.has(key(object)));
       if (taken.length === 0) return [];
       return [
         `${prop}: got ${taken.map(key).join(', ')}, which [${earlier.get(key(taken[0]))!.node.path}] makes already. ` +

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Fills the Secrets of a store in the cluster, before and after the store's own tool has made the user.
+"""Fills Secrets in the cluster. Those of a store: before and after the store's own tool has made the user.
 
   fill-secrets.py prepare   make up what is missing; write the administrator's Secret and leave all values as
                        files in CREDENTIALS_DIR for the next container
   fill-secrets.py publish   write the user's Secret, which is what the pods that use the store wait for
+  fill-secrets.py fill      make up and write what is missing in the Secrets of SECRETS, which belong to no store
 
 What stands in a Secret is never changed. Needs nothing but Python's standard library.
 """
@@ -19,8 +20,10 @@ import time
 import urllib.error
 import urllib.request
 
-DIRECTORY = os.environ["CREDENTIALS_DIR"]
-SPECS = json.loads(os.environ["CREDENTIALS"])
+DIRECTORY = os.environ.get("CREDENTIALS_DIR", "")
+SPECS = json.loads(os.environ.get("CREDENTIALS", "[]"))
+# [{"secretName": …, "values": {key: {"text": …} or {"length": …}}}]
+SECRETS = json.loads(os.environ.get("SECRETS", "[]"))
 SERVICE_ACCOUNT = os.environ.get("SERVICE_ACCOUNT_DIR", "/var/run/secrets/kubernetes.io/serviceaccount")
 API_SERVER = os.environ.get(
     "API_SERVER",
@@ -81,7 +84,10 @@ def call(method, secret_name, body=None):
             ) from None
         raise NotYet(f"the API server answered {error.code} to {method} {secret_name}") from None
     except OSError as error:
-        raise NotYet(f"the API server at {API_SERVER} cannot be reached: {error}") from None
+        raise NotYet(
+            f"the API server at {API_SERVER} cannot be reached: {error}. Where it listens at another port than 443, 6443, "
+            "8443 or 16443, the NetworkPolicy of this Job has to let it through: add the port to networkPolicy.egress"
+        ) from None
 
 
 def until_done(action):
@@ -132,8 +138,8 @@ def make_username(beginning):
     return beginning + "".join(secrets.choice(ALPHABET) for _ in range(USERNAME_LENGTH - len(beginning)))
 
 
-def make_password():
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
+def make_password(length=PASSWORD_LENGTH):
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 def prepare_one(spec):
@@ -156,21 +162,30 @@ def prepare_one(spec):
 
 
 def publish_one(spec):
-    if not spec["generated"]:
-        return
-    secret = call("GET", spec["secretName"])
+    if spec["generated"]:
+        write_missing(
+            spec["secretName"], {spec[field + "Key"]: lambda field=field: read(spec, field) for field in ("username", "password")}
+        )
+
+
+def fill_one(spec):
+    write_missing(
+        spec["secretName"],
+        {key: lambda value=value: value.get("text") or make_password(value["length"]) for key, value in spec["values"].items()},
+    )
+
+
+def write_missing(name, makers):
+    """Writes the keys that have no value yet."""
+    secret = call("GET", name)
     there = data_of(secret)
-    missing = {
-        spec[field + "Key"]: base64.b64encode(read(spec, field).encode()).decode()
-        for field in ("username", "password")
-        if not there.get(spec[field + "Key"])
-    }
+    missing = {key: base64.b64encode(make().encode()).decode() for key, make in makers.items() if not there.get(key)}
     if not missing:
-        say(f'Secret "{spec["secretName"]}" has all its keys: left as it is')
+        say(f'Secret "{name}" has all its keys: left as it is')
         return
     version = secret["metadata"]["resourceVersion"]
-    call("PATCH", spec["secretName"], {"metadata": {"resourceVersion": version}, "data": missing})
-    say(f'Secret "{spec["secretName"]}": wrote {", ".join(sorted(missing))}')
+    call("PATCH", name, {"metadata": {"resourceVersion": version}, "data": missing})
+    say(f'Secret "{name}": wrote {", ".join(sorted(missing))}')
 
 
 def write_client_files():
@@ -191,6 +206,9 @@ def main(arguments):
     elif arguments == ["publish"]:
         user = next(spec for spec in SPECS if spec["role"] == "user")
         until_done(lambda: publish_one(user))
+    elif arguments == ["fill"]:
+        for spec in SECRETS:
+            until_done(lambda spec=spec: fill_one(spec))
     else:
         sys.exit(__doc__)
 

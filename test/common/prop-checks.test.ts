@@ -80,6 +80,25 @@ describe('faults', () => {
     expect(faults(chart).map((fault) => fault.replace(/\. Rule: .*/, ''))).toEqual(expected);
   });
 
+  test.each(['images', 'pod', 'networkPolicy'])('what goes down as it is, such as %s, is told above, and another fault of it below', (prop) => {
+    const chart = Testing.chart();
+    const outer = new Construct(chart, 'Outer');
+    const inner = new PropChecks(new Construct(outer, 'Inner'));
+    const same = { prop: `${prop}.a`, value: 1, rule: 'it is 2', fix: 'pass 2' };
+    new PropChecks(outer).fault(same);
+    inner.fault(same);
+    inner.fault({ ...same, value: 3 });
+    inner.fault({ ...same, prop: `${prop}Else` });
+    const rest = 'Rule: it is 2. Fix: pass 2.';
+    expect(faults(chart)).toEqual([`[test/Outer] ${prop}.a: got 1. ${rest}`, `[test/Outer/Inner] ${prop}.a: got 3. ${rest}`, `[test/Outer/Inner] ${prop}Else: got 1. ${rest}`]);
+  });
+
+  test('what is found twice is told once', () => {
+    const fault = { prop: 'prop', value: 1, rule: 'it is 2', fix: 'pass 2' };
+    const found = check((checks) => [fault, { ...fault, value: 3 }, { ...fault }].forEach((each) => checks.fault(each)));
+    expect(found).toEqual(['[test/Part] prop: got 1. Rule: it is 2. Fix: pass 2.', '[test/Part] prop: got 3. Rule: it is 2. Fix: pass 2.']);
+  });
+
   test('what is passed down hides no other fault', () => {
     const chart = Testing.chart();
     new MlflowStack(chart, 'Stack', { name: 'ML_flow', trackingServer: { port: 80, image: 'mlflow' } });
@@ -532,4 +551,24 @@ test.each([
   ['-1', NaN],
 ])('the quantity %j is %d', (text, value) => {
   expect(quantity(text)).toBe(value);
+});
+
+describe('annotations', () => {
+  test.each([[undefined], [{}], [{ team: '', 'example.com/Scan_1.a': 'true and more' }]])('%j', (value) => {
+    expect(check((checks) => expect(checks.annotations('prop', value)).toBe(value))).toEqual([]);
+  });
+
+  test.each<[object, string]>([
+    [{ team: 1 }, 'prop["team"]: got 1'],
+    [{ team: true }, 'prop["team"]: got true'],
+    [{ team: null }, 'prop["team"]: got null'],
+    [{ 'no spaces': 'a' }, 'prop["no spaces"]: got "a"'],
+    [{ '': 'a' }, 'prop[""]: got "a"'],
+    [{ 'a/b/c': 'a' }, 'prop["a/b/c"]: got "a"'],
+  ])('cannot be %j', (value, got) => {
+    expect(check((checks) => checks.annotations('prop', value as never))).toEqual([
+      `[test/Part] ${got}. Rule: an annotation has a key as labels have, and a text as value (https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set). ` +
+        'Fix: pass annotations such as { "example.com/team": "vision" }, numbers and truth values in quotes.',
+    ]);
+  });
 });

@@ -1,6 +1,6 @@
 import { App, Chart, Duration, Size, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
-import { Credentials, Minio, MlflowStack, Postgres, StartupScript, TrackingServer } from '../../lib';
+import { Credentials, Images, Minio, MlflowStack, Oauth2Proxy, Postgres, StartupScript, TrackingServer } from '../../lib';
 import { Fault } from '../../lib/common/prop-checks';
 import { described, shaped } from '../../lib/common/prop-shape';
 import { faults } from '../helpers';
@@ -31,6 +31,7 @@ describe('shaped', () => {
     ['nmae', 'name'],
     ['host', 'hosts'],
     ['storeUri', 'store'],
+    ['st', 'store'],
     ['label', 'labels'],
   ])('a prop %s is none, and %s is suggested', (wrong, right) => {
     const { good, reported } = check({ [wrong]: 'x' });
@@ -95,6 +96,7 @@ const SLOPPY: { [construct: string]: (scope: Construct, props: unknown) => Const
     return scope;
   },
   TrackingServer: (scope, props) => new TrackingServer(scope, 'X', props as never),
+  Oauth2Proxy: (scope, props) => new Oauth2Proxy(scope, 'X', props as never),
 };
 const ODD_VALUES = [5, 0, 'text', '', true, [], ['a'], {}, { a: 1 }, [null], () => 1, Symbol('a'), 10n, NaN, Size.gibibytes(1), Duration.days(1), new Date(0), Object.create(null)];
 const PROPS = [
@@ -102,7 +104,80 @@ const PROPS = [
   ...['database', 'bucket', 'region', 'credentials', 'superuserCredentials', 'rootCredentials', 'storageSize', 'storageClassName', 'resources', 'content'],
   ...['labels', 'secretName', 'username', 'password', 'usernameKey', 'passwordKey', 'replicas', 'workers', 'port', 'allowedHosts', 'artifactTransfer'],
   ...['jobExecution', 'upgradeSchema', 'startupDeadline', 'terminationGracePeriod', 'scratchSize', 'extraArgs', 'extraEnv', 'noSuchProp'],
+  ...['envFrom', 'staticPrefix', 'deriveAllowedHosts', 'corsAllowedOrigins', 'xFrameOptions', 'logLevel', 'connectionPool', 'service', 'ingress', 'httpRoute'],
+  ...['basicAuth', 'oidc', 'metrics', 'garbageCollection', 'autoscaling', 'podDisruptionBudget', 'serviceAccount', 'images', 'pod', 'networkPolicy', 'networkPolicies'],
+  ...['issuerUrl', 'clientCredentials', 'emailDomains', 'allowedGroups', 'bearerTokens', 'upstreamUrl', 'upstreamPodLabels', 'externalUrl'],
 ];
+/** Members of the options of a tracking server, and others that are there, so that the member is looked at. */
+const MEMBERS: { [option: string]: { readonly with: object; readonly members: string[] } } = {
+  connectionPool: { with: {}, members: ['size', 'maxOverflow', 'recycle'] },
+  service: { with: { type: 'LoadBalancer' }, members: ['type', 'annotations', 'nodePort', 'loadBalancerClass', 'loadBalancerSourceRanges'] },
+  ingress: { with: { hosts: ['a.example.com'] }, members: ['hosts', 'className', 'annotations', 'tls'] },
+  httpRoute: { with: { hosts: ['a.example.com'], gatewayName: 'a' }, members: ['hosts', 'gatewayName', 'gatewayNamespace', 'sectionName', 'tls', 'annotations'] },
+  basicAuth: { with: {}, members: ['adminUsername', 'defaultPermission', 'secretName'] },
+  oidc: {
+    with: { issuerUrl: 'https://login.example.com', clientCredentials: { secretName: 'a', namespace: 'mlflow', usernameKey: 'a', passwordKey: 'b', generated: false } },
+    members: ['issuerUrl', 'clientCredentials', 'emailDomains', 'allowedGroups', 'bearerTokens', 'replicas', 'image', 'resources', 'extraArgs'],
+  },
+  metrics: { with: {}, members: ['serviceMonitor', 'scrapeInterval', 'labels', 'alerts', 'alertLabels', 'errorRatePercent', 'volumeFullPercent', 'dashboard', 'dashboardLabels', 'dashboardAnnotations'] },
+  garbageCollection: { with: {}, members: ['schedule', 'timeZone', 'olderThan', 'jobs', 'suspend', 'resources'] },
+  autoscaling: { with: { maxReplicas: 3 }, members: ['minReplicas', 'maxReplicas', 'targetCpuPercent', 'targetMemoryPercent'] },
+  podDisruptionBudget: { with: {}, members: ['minAvailable', 'maxUnavailable'] },
+  serviceAccount: { with: {}, members: ['name', 'create', 'annotations'] },
+  images: { with: {}, members: ['registry', 'digests', 'pullSecrets', 'pullPolicy'] },
+  pod: {
+    with: {},
+    members: ['labels', 'annotations', 'nodeSelector', 'tolerations', 'affinity', 'topologySpread', 'priorityClassName', 'volumes', 'volumeMounts', 'initContainers', 'sidecars'],
+  },
+  networkPolicy: { with: {}, members: ['enabled', 'clients', 'egress'] },
+  backendStore: { with: { uri: 'sqlite:////tmp/a.db', environment: [] }, members: ['uri', 'environment', 'secretNamespace', 'volumes', 'volumeMounts', 'egress'] },
+  artifactStore: {
+    with: { artifactsDestination: 's3://a', environment: [] },
+    members: ['artifactsDestination', 'environment', 'userMayComeLate', 'usesPodIdentity', 'secretNamespace', 'volumes', 'volumeMounts', 'egress'],
+  },
+};
+/** What goes to Kubernetes as it is: cdk8s writes no object without a prototype. */
+const GOES_THROUGH = ['nodeSelector', 'tolerations', 'affinity', 'environment', 'volumes', 'volumeMounts'];
+const TLS = { secretName: 'a', certificate: { issuerName: 'a' } };
+const STORES = { backendStore: MEMBERS.backendStore.with, artifactStore: MEMBERS.artifactStore.with };
+const SENTENCE = /^\[test.*\] [\w.[\]() ,"/:-]+: got [^]+\. Rule: [^]+\. Fix: [^]+\.$/;
+
+describe.each(Object.entries(MEMBERS))('TrackingServer with %s', (option, { with: others, members }) => {
+  const result = (value: object): string[] => {
+    const chart = new Chart(new App({ outdir: '/nonexistent' }), 'test');
+    const route = option === 'oidc' ? { ingress: { hosts: ['a.example.com'] } } : {};
+    new TrackingServer(chart, 'X', { ...STORES, ...route, [option]: value } as never);
+    try {
+      return faults(chart);
+    } catch (error) {
+      // deep in what goes through to Kubernetes as it is, cdk8s has a sentence of its own, with the path
+      if (/^Failed serializing construct at path '.+': Error: can't render non-simple object of type '/.test((error as Error).message)) return [];
+      throw error;
+    }
+  };
+
+  test('is as it should be before a member is wrong', () => {
+    expect(result(others)).toEqual([]);
+  });
+
+  test.each(members)('any value of %s gives sentences or YAML, each sentence once, and never an error of JavaScript', (member) => {
+    for (const odd of ODD_VALUES.filter((value) => !GOES_THROUGH.includes(member) || Object.getPrototypeOf(value) !== null)) {
+      for (const value of [odd, [odd], { a: odd }, { [Images.MLFLOW]: odd }]) {
+        const found = result({ ...others, [member]: value });
+        for (const fault of found) expect(fault).toMatch(SENTENCE);
+        expect(new Set(found).size).toBe(found.length);
+      }
+    }
+  });
+
+  if ('hosts' in others) {
+    test.each(['secretName', 'certificate'])('nor does any value of tls.%s', (member) => {
+      for (const value of [...ODD_VALUES, ...ODD_VALUES.map((odd) => ({ issuerName: odd })), ...ODD_VALUES.map((odd) => ({ issuerName: 'a', issuerKind: odd }))]) {
+        for (const fault of result({ ...others, tls: { ...TLS, [member]: value } })) expect(fault).toMatch(SENTENCE);
+      }
+    });
+  }
+});
 
 describe.each(Object.entries(SLOPPY))('%s', (_, make) => {
   beforeEach(() => jest.spyOn(console, 'warn').mockImplementation());
@@ -116,7 +191,7 @@ describe.each(Object.entries(SLOPPY))('%s', (_, make) => {
 
   test.each(PROPS)('any value of %s gives sentences or YAML, and never an error of JavaScript', (prop) => {
     for (const value of ODD_VALUES) {
-      for (const fault of result({ [prop]: value })) expect(fault).toMatch(/^\[test.*\] [\w.[\]() ,]+: got [^]+\. Rule: [^]+\. Fix: [^]+\.$/);
+      for (const fault of result({ [prop]: value })) expect(fault).toMatch(SENTENCE);
     }
   });
 

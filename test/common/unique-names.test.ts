@@ -29,6 +29,14 @@ test('the second of two objects is the fault, and the message names the first', 
   ]);
 });
 
+test('a part that makes two objects of one name is at fault by itself', () => {
+  const chart = Testing.chart();
+  part(chart, 'Part', [k8s.KubeConfigMap, 'settings', 'here'], [k8s.KubeSecret, 'settings', 'here'], [k8s.KubeConfigMap, 'settings', 'here']);
+  expect(faults(chart)).toEqual([
+    `[test/Part] name: got ConfigMap "settings" in namespace "here", which [test/Part/Object0] makes already. ${RULE} Fix: choose another.`,
+  ]);
+});
+
 test('all names that are taken stand in one message', () => {
   const chart = Testing.chart();
   part(chart, 'First', [k8s.KubeConfigMap, 'a'], [k8s.KubeSecret, 'b'], [k8s.KubeSecret, 'c']);
@@ -81,6 +89,7 @@ test('two stores of the same name', () => {
       'Service "minio" in namespace "mlflow", StatefulSet "minio" in namespace "mlflow", ServiceAccount "minio-bootstrap" in namespace "mlflow", ' +
       'Role "minio-bootstrap" in namespace "mlflow", RoleBinding "minio-bootstrap" in namespace "mlflow", ' +
       'ConfigMap "minio-bootstrap" in namespace "mlflow", Job "minio-bootstrap" in namespace "mlflow", ' +
+      'NetworkPolicy "minio-bootstrap" in namespace "mlflow", NetworkPolicy "minio" in namespace "mlflow", ' +
       `which [test/First/Root/Secret] makes already. ${RULE} Fix: give each store of the namespace, or each stack, its own name.`,
   ]);
 });
@@ -100,6 +109,7 @@ test('two tracking servers of the same name', () => {
     '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", ConfigMap "mlflow-plugins" in namespace "mlflow", ' +
       'Deployment "mlflow" in namespace "mlflow", Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", ' +
       'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", ' +
+      'NetworkPolicy "mlflow" in namespace "mlflow", NetworkPolicy "mlflow-monitor" in namespace "mlflow", ' +
       `which [test/First/StartupScript/ConfigMap] makes already. ${RULE} Fix: give each tracking server of the namespace, or each stack, its own name.`,
   ]);
 });
@@ -112,7 +122,7 @@ test.each([
   new TrackingServer(chart, 'First', { ...stores, name: first });
   new TrackingServer(chart, 'Second', { ...stores, name: second });
   expect(faults(chart)).toEqual([
-    expect.stringMatching(/^\[test\/Second\] name: got Deployment "runs-monitor" in namespace "mlflow", which \[test\/First\/.+\] makes already\. Rule: .+ Fix: .+\.$/),
+    expect.stringMatching(/^\[test\/Second\] name: got Deployment "runs-monitor" in namespace "mlflow", NetworkPolicy "runs-monitor" in namespace "mlflow", which \[test\/First\/.+\] makes already\. Rule: .+ Fix: .+\.$/),
   ]);
 });
 

@@ -1,12 +1,20 @@
 import { JsonPatch, Testing } from 'cdk8s';
 import { Credentials, Images, Minio, MlflowStack, Postgres } from '../../lib';
 import { FILL_SECRETS_PY } from '../../lib/assets.generated';
+import { ImageSource } from '../../lib/common/image-source';
+import { PodSettings } from '../../lib/common/pod-settings';
+import { PropChecks } from '../../lib/common/prop-checks';
 import { BootstrapJob, BootstrapJobProps, CREDENTIALS_DIR } from '../../lib/credentials/bootstrap-job';
 import { Manifests, containers, get, ofKind, shape } from '../helpers';
 
 function bootstrap(props: Partial<BootstrapJobProps> = {}, ...patches: JsonPatch[]): Manifests {
   const chart = Testing.chart();
+  const checks = new PropChecks(chart);
+  const images = new ImageSource(checks, {});
   const { job } = new BootstrapJob(chart, 'Bootstrap', {
+    images,
+    pod: new PodSettings(checks, {}, images),
+    pythonImage: Images.MLFLOW,
     part: { name: 'cats', instance: 'mlflow', component: 'cat-store', image: 'cats:v1' },
     name: 'cats',
     namespace: 'mlflow',
@@ -43,11 +51,13 @@ test('Secrets are prepared, the store is asked, and the Secret of the user is pu
 
 test('the containers share the credentials in memory', () => {
   const job = get(bootstrap(), 'Job', 'cats-bootstrap');
-  expect(job.spec.template.spec.volumes).toEqual([
+  const { volumes } = job.spec.template.spec;
+  expect(volumes.slice(0, 3)).toEqual([
     { name: 'credentials', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     { name: 'scripts', configMap: { name: 'cats-bootstrap' } },
     { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
   ]);
+  expect(volumes.map(({ name }: { name: string }) => name)).toEqual(['credentials', 'scripts', 'tmp', 'api-access']);
   for (const { env, volumeMounts } of containers(job)) {
     expect(env).toContainEqual({ name: 'CREDENTIALS_DIR', value: CREDENTIALS_DIR });
     expect(volumeMounts).toContainEqual({ name: 'credentials', mountPath: CREDENTIALS_DIR });
@@ -92,11 +102,13 @@ test('the ServiceAccount may read and fill the generated Secret, read the other 
   expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'cats-bootstrap', namespace: 'mlflow' }]);
 });
 
-test('the token goes to the pod of the Job only', () => {
+test('the token goes to the containers of the Job that fill Secrets, and not to that of the store', () => {
   const objects = bootstrap();
   const { spec } = get(objects, 'Job', 'cats-bootstrap').spec.template;
   expect(spec.serviceAccountName).toBe('cats-bootstrap');
-  expect(spec.automountServiceAccountToken).toBe(true);
+  expect(spec.automountServiceAccountToken).toBe(false);
+  const mounted = containers(get(objects, 'Job', 'cats-bootstrap')).filter(({ volumeMounts }) => volumeMounts.some(({ name }: { name: string }) => name === 'api-access'));
+  expect(mounted.map(({ name }) => name)).toEqual(['prepare', 'publish']);
   expect(get(objects, 'ServiceAccount', 'cats-bootstrap').automountServiceAccountToken).toBe(false);
 });
 

@@ -342,6 +342,64 @@ describe('publish', () => {
   });
 });
 
+describe('fill', () => {
+  const SECRETS = [
+    { secretName: 'mlflow-login', values: { username: { text: 'admin' }, password: { length: 32 }, 'secret-key': { length: 64 } } },
+    { secretName: 'cookie', values: { key: { length: 16 } } },
+  ];
+  const environment = { SECRETS: JSON.stringify(SECRETS), CREDENTIALS: undefined as never, CREDENTIALS_DIR: undefined as never };
+
+  test('makes up what is missing in each Secret: a text as it is, letters and digits of a length', async () => {
+    const pod = await Pod.with({ 'mlflow-login': undefined, cookie: undefined });
+
+    const { code, stdout, stderr } = await pod.run('fill', environment);
+
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'Secret "mlflow-login": wrote password, secret-key, username\nSecret "cookie": wrote key\n', stderr: '' });
+    const login = pod.api.values('mlflow-login');
+    expect(login).toEqual({ username: 'admin', password: expect.stringMatching(/^[A-Za-z0-9]{32}$/), 'secret-key': expect.stringMatching(/^[A-Za-z0-9]{64}$/) });
+    expect(pod.api.values('cookie')).toEqual({ key: expect.stringMatching(/^[A-Za-z0-9]{16}$/) });
+    expect(Object.keys(pod.files)).toEqual([]);
+    for (const value of [login.password, login['secret-key'], pod.api.values('cookie').key]) expect(stdout).not.toContain(value);
+  });
+
+  test('no two values are the same', async () => {
+    const pods = await Promise.all([1, 2].map(() => Pod.with({ 'mlflow-login': undefined, cookie: undefined })));
+    await Promise.all(pods.map((pod) => pod.run('fill', environment)));
+    const [one, two] = pods.map((pod) => pod.api.values('mlflow-login'));
+    expect(one.password).not.toBe(two.password);
+    expect(one['secret-key'].slice(0, 32)).not.toBe(one.password);
+  });
+
+  test('leaves what is there as it is, and fills an empty value', async () => {
+    const pod = await Pod.with({ 'mlflow-login': { username: 'root', password: '', other: 'x' }, cookie: { key: 'mine' } });
+
+    const { stdout } = await pod.run('fill', environment);
+
+    expect(stdout).toBe('Secret "mlflow-login": wrote password, secret-key\nSecret "cookie" has all its keys: left as it is\n');
+    expect(pod.api.values('mlflow-login')).toMatchObject({ username: 'root', password: expect.stringMatching(/^[A-Za-z0-9]{32}$/), other: 'x' });
+    expect(pod.api.values('cookie')).toEqual({ key: 'mine' });
+    expect(pod.api.writes.map(({ secretName }) => secretName)).toEqual(['mlflow-login']);
+  });
+
+  test('run again, changes nothing', async () => {
+    const pod = await Pod.with({ 'mlflow-login': undefined, cookie: undefined });
+    await pod.run('fill', environment);
+    const values = pod.api.values('mlflow-login');
+    await pod.run('fill', environment);
+    expect(pod.api.values('mlflow-login')).toEqual(values);
+    expect(pod.api.writes).toHaveLength(2);
+  });
+
+  test('waits for a Secret that is not there yet', async () => {
+    const pod = await Pod.with({ cookie: undefined });
+
+    const { code, stdout } = await pod.run('fill', { ...environment, DEADLINE_SECONDS: '0' });
+
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^Waiting: Secret "mlflow-login" does not exist/);
+  });
+});
+
 test('a request carries the token, the content type and the name of the writer', async () => {
   const pod = await Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined });
 

@@ -9,15 +9,15 @@ import { k8s } from '../../imports/k8s';
  */
 export interface IArtifactStore {
   /**
-   * URI of the bucket, with a key prefix if there is one, for example `s3://mlflow-bucket`.
+   * URI of the bucket, with a key prefix if there is one, for example `s3://mlflow-bucket` or `gs://bucket/mlflow`.
    *
    * @see https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/
    */
   readonly artifactsDestination: string;
 
   /**
-   * Environment of the S3 client in the tracking server, in the order in which it stands in the pod:
-   * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `MLFLOW_S3_ENDPOINT_URL`, then the region.
+   * Environment of the client of the store in the tracking server, in the order in which it stands in the pod. For S3:
+   * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `MLFLOW_S3_ENDPOINT_URL`, then the region, then the rest.
    *
    * @see https://boto3.amazonaws.com/v1/documentation/api/latest/guide/configuration.html#using-environment-variables
    */
@@ -37,4 +37,33 @@ export interface IArtifactStore {
    * @default - no Secret is referred to
    */
   readonly secretNamespace?: string;
+
+  /**
+   * Whether the pods have no keys and are known to the store by their ServiceAccount: IRSA, workload identity.
+   *
+   * @default false
+   */
+  readonly usesPodIdentity?: boolean;
+
+  /**
+   * Volumes that the pods which use the store need, with a certificate of an authority for example.
+   *
+   * @default - none
+   */
+  readonly volumes?: k8s.Volume[];
+
+  /**
+   * Mounts of `volumes`.
+   *
+   * @default - none
+   */
+  readonly volumeMounts?: k8s.VolumeMount[];
+
+  /**
+   * What the NetworkPolicies of the pods which use the store let out.
+   *
+   * @default - nothing, so that another NetworkPolicy has to
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+   */
+  readonly egress?: k8s.NetworkPolicyEgressRule[];
 }

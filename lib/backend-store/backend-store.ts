@@ -11,9 +11,10 @@ export interface IBackendStore {
   /**
    * SQLAlchemy URI of the database, without user name and password: it stands in the arguments of a process.
    *
+   * @default - `environment` has it, from a Secret, as MLFLOW_BACKEND_STORE_URI
    * @see https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
    */
-  readonly uri: string;
+  readonly uri?: string;
 
   /**
    * Environment that the database driver reads its credentials from, in the order in which it stands in the pod:
@@ -29,4 +30,26 @@ export interface IBackendStore {
    * @default - no Secret is referred to
    */
   readonly secretNamespace?: string;
+
+  /**
+   * Volumes that the pods which use the store need, with a certificate of an authority for example.
+   *
+   * @default - none
+   */
+  readonly volumes?: k8s.Volume[];
+
+  /**
+   * Mounts of `volumes`.
+   *
+   * @default - none
+   */
+  readonly volumeMounts?: k8s.VolumeMount[];
+
+  /**
+   * What the NetworkPolicies of the pods which use the store let out.
+   *
+   * @default - nothing, so that another NetworkPolicy has to
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+   */
+  readonly egress?: k8s.NetworkPolicyEgressRule[];
 }

@@ -1,5 +1,6 @@
 import { JsonPatch } from 'cdk8s';
 import { Construct } from 'constructs';
+import { secretKeys } from './secret-keys';
 import { Secret } from '../common/objects';
 import { place } from '../common/place';
 import { PropChecks } from '../common/prop-checks';
@@ -233,18 +234,4 @@ class LiteralCredentials extends Credentials {
     const base64 = (value: unknown) => Buffer.from(typeof value === 'string' ? value : '').toString('base64');
     this.secret.addJsonPatch(JsonPatch.add('/data', { [this.usernameKey]: base64(username), [this.passwordKey]: base64(password) }));
   }
-}
-
-function secretKeys(checks: PropChecks, keys: CredentialsKeys): Required<CredentialsKeys> {
-  const usernameKey = checks.secretKey('usernameKey', keys.usernameKey ?? 'username');
-  const passwordKey = checks.secretKey('passwordKey', keys.passwordKey ?? 'password');
-  if (usernameKey === passwordKey) {
-    checks.fault({
-      prop: 'passwordKey',
-      value: passwordKey,
-      rule: 'user name and password stand under two keys, here both under usernameKey',
-      fix: 'pass two different keys',
-    });
-  }
-  return { usernameKey, passwordKey };
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the bucket, and a user who may use this bucket and nothing else. Run again, it changes nothing.
+# Makes the bucket the way it is described, and a user who may use this bucket and nothing else. Run again, it changes nothing.
 # The image has bash, coreutils and mc only; mc reads the administrator's credentials from config.json.
 set -euo pipefail
 export MC_CONFIG_DIR=/tmp/mc
@@ -40,6 +40,26 @@ JSON
 username=$(<"$CREDENTIALS_DIR/user.username")
 mc mb --quiet --ignore-existing --region "$REGION" "store/$BUCKET" >/dev/null
 mc anonymous set none "store/$BUCKET" >/dev/null
+
+case ${VERSIONING:-} in
+  # the tracking server checks the store four times a minute with an object that it deletes again
+  true) mc version enable --excluded-prefixes "$UNVERSIONED_PREFIX" "store/$BUCKET" >/dev/null ;;
+  # in a bucket that never had versions, suspending them would make every delete leave a marker behind
+  false)
+    versioning=$(mc version info --json "store/$BUCKET")
+    case $versioning in *'"Enabled"'*) mc version suspend "store/$BUCKET" >/dev/null ;; esac ;;
+esac
+if [ -n "${LIFECYCLE:-}" ]; then
+  printf '%s' "$LIFECYCLE" | mc ilm rule import "store/$BUCKET" >/dev/null
+elif ! answer=$(mc ilm rule rm --all --force "store/$BUCKET" 2>&1 >/dev/null); then
+  case $answer in *'lifecycle configuration does not exist'*) ;; *) echo "$answer" >&2; exit 1 ;; esac
+fi
+if [ -n "${QUOTA_BYTES:-}" ]; then
+  mc quota set "store/$BUCKET" --size "$QUOTA_BYTES" >/dev/null
+else
+  mc quota clear "store/$BUCKET" >/dev/null
+fi
+
 # mc asks for name and secret on standard input when they are no arguments
 printf '%s\n%s\n' "$username" "$(<"$CREDENTIALS_DIR/user.password")" | mc admin user add store >/dev/null
 mc admin policy create store "$POLICY" /tmp/policy.json >/dev/null

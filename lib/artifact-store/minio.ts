@@ -1,10 +1,18 @@
+import { Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
+import { bucketEnv } from './minio-bucket';
+import { MinioLifecycleRule, MinioTls } from './minio-options';
 import { MAKE_BUCKET_SH } from '../assets.generated';
+import { MountedFile, caFile, destination, keyPrefix, secretFile } from '../common/external-store';
+import { ImageSource } from '../common/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { decided } from '../common/linters';
+import { connect, networkPolicyOptions, podPolicy, toPods } from '../common/network';
 import { Service, StatefulSet } from '../common/objects';
 import { place } from '../common/place';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { PodSettings } from '../common/pod-settings';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
@@ -17,6 +25,9 @@ import { k8s } from '../../imports/k8s';
 
 const PORT = 9000;
 const CONSOLE_PORT = 9001;
+const CERTS_DIR = '/etc/minio/certs';
+const CA_VOLUME = 'artifact-store-ca';
+const CA_DIR = '/etc/mlflow/artifact-store-ca';
 
 /** Props of `Minio`. */
 export interface MinioProps extends StoreOptions {
@@ -43,6 +54,59 @@ export interface MinioProps extends StoreOptions {
    * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
    */
   readonly bucket?: string;
+
+  /**
+   * What all keys in the bucket begin with, without the slash that follows. The user of the tracking server may use the whole
+   * bucket all the same. Choose it before the first run: with another prefix, MLflow does not find the artifacts of the old one.
+   *
+   * @default - the artifacts have the bucket for themselves
+   * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-prefixes.html
+   */
+  readonly prefix?: string;
+
+  /**
+   * Whether the bucket keeps what is deleted or written over, so that it can be brought back. This takes space that no delete
+   * frees: give `lifecycleRules` with `noncurrentExpireDays` too. False suspends the versioning of a bucket that has it; its
+   * versions stay.
+   *
+   * @default - left as it is; a new bucket has none
+   * @see https://docs.min.io/community/minio-object-store/administration/object-management/object-versioning.html
+   */
+  readonly versioning?: boolean;
+
+  /**
+   * What the server deletes by itself, and when. An artifact that expires is lost, although MLflow goes on to list its run.
+   * The bucket has exactly these rules: a rule that was added by hand is removed.
+   *
+   * @default - nothing is deleted
+   * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+   */
+  readonly lifecycleRules?: MinioLifecycleRule[];
+
+  /**
+   * Size of all objects in the bucket, with their versions, from which on the server takes no more. It counts now and then, so
+   * that the bucket can grow somewhat beyond. A quota that was set by hand is replaced, or removed where this is not given.
+   *
+   * @default - as much as the volume takes
+   * @see https://docs.min.io/aistor/administration/bucket-quotas/
+   */
+  readonly quota?: Size;
+
+  /**
+   * Whether the server has a web console.
+   *
+   * @default true
+   * @see https://docs.min.io/community/minio-object-store/administration/minio-console.html
+   */
+  readonly console?: boolean;
+
+  /**
+   * Certificate of the server. With it API and console speak HTTPS only.
+   *
+   * @default - HTTP
+   * @see https://docs.min.io/community/minio-object-store/operations/network-encryption.html
+   */
+  readonly tls?: MinioTls;
 
   /**
    * Region that the server says it is in, and that its clients sign for.
@@ -73,13 +137,24 @@ const SHAPE: Shape<MinioProps> = {
   image: 'value',
   bootstrapImage: 'value',
   bucket: 'value',
+  prefix: 'value',
+  versioning: 'value',
+  lifecycleRules: 'list',
+  quota: 'value',
+  console: 'value',
+  tls: {},
   region: 'value',
   credentials: CREDENTIALS,
   rootCredentials: CREDENTIALS,
   storageSize: 'value',
   storageClassName: 'value',
   resources: {},
+  images: {},
+  pod: {},
+  networkPolicy: {},
 };
+
+const TLS: Shape<MinioTls> = { secretName: 'value', ca: {} };
 
 /**
  * MinIO as artifact store: one server with a volume, and a Job that makes the private bucket, a user and a policy
@@ -91,6 +166,9 @@ export class Minio extends Construct implements IArtifactStore {
   public readonly artifactsDestination: string;
   public readonly environment: k8s.EnvVar[];
   public readonly secretNamespace?: string;
+  public readonly volumes?: k8s.Volume[];
+  public readonly volumeMounts?: k8s.VolumeMount[];
+  public readonly egress?: k8s.NetworkPolicyEgressRule[];
   public readonly userMayComeLate?: boolean;
 
   /** Namespace of all objects. */
@@ -102,8 +180,8 @@ export class Minio extends Construct implements IArtifactStore {
   /** URL of the S3 API, which resolves in the whole cluster. */
   public readonly endpointUrl: string;
 
-  /** URL of the web console, which resolves in the whole cluster. The root user logs in there. */
-  public readonly consoleUrl: string;
+  /** URL of the web console, which resolves in the whole cluster, where `console` is true. The root user logs in there. */
+  public readonly consoleUrl?: string;
 
   /** Region of the server. */
   public readonly region: string;
@@ -117,7 +195,7 @@ export class Minio extends Construct implements IArtifactStore {
   /** The server. */
   public readonly statefulSet: k8s.KubeStatefulSet;
 
-  /** Service of the server: the S3 API at port 9000, the console at port 9001. */
+  /** Service of the server: the S3 API at port 9000, the console, if there is one, at port 9001. */
   public readonly service: k8s.KubeService;
 
   /** Labels that select the pod of the server. */
@@ -138,6 +216,12 @@ export class Minio extends Construct implements IArtifactStore {
   /** ConfigMap with the scripts of the bootstrap Job. */
   public readonly bootstrapScripts: k8s.KubeConfigMap;
 
+  /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
+  public readonly networkPolicy?: k8s.KubeNetworkPolicy;
+
+  /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
+  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
+
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
@@ -149,25 +233,28 @@ export class Minio extends Construct implements IArtifactStore {
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     const name = storeName(checks, props.name ?? 'minio');
-    const image = checks.image('image', props.image ?? Images.MINIO);
+    const images = new ImageSource(checks, props.images);
+    const image = images.of('image', props.image ?? Images.MINIO);
     const part: Part = { name: 'minio', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'artifact-store', image };
     this.podLabels = selectorLabels(part);
     this.namespace = checks.namespace(this, props.namespace);
     this.bucket = checks.bucket('bucket', props.bucket ?? 'mlflow-bucket');
-    this.region = props.region ?? 'us-east-1';
-    if (typeof this.region !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(this.region)) {
-      checks.fault({
-        prop: 'region',
-        value: this.region,
-        rule: 'a region has lower-case letters, digits and hyphens (https://docs.aws.amazon.com/general/latest/gr/rande.html)',
-        fix: 'pass a region such as "us-east-1"',
-      });
-    }
+    this.region = checks.region('region', props.region ?? 'us-east-1');
     const host = `${name}.${this.namespace}.svc.cluster.local`;
-    this.endpointUrl = `http://${host}:${PORT}`;
-    this.consoleUrl = `http://${host}:${CONSOLE_PORT}`;
+    const tls = props.tls && serverTls(checks, props.tls);
+    const scheme = tls ? 'https' : 'http';
+    this.endpointUrl = `${scheme}://${host}:${PORT}`;
+    const hasConsole = checks.flag('console', props.console ?? true);
+    if (hasConsole) this.consoleUrl = `${scheme}://${host}:${CONSOLE_PORT}`;
+    const prefix = keyPrefix(checks, props.prefix);
+    const storageSize = checks.size('storageSize', props.storageSize ?? STORE_SIZE);
+    const quota = props.quota === undefined ? undefined : checks.size('quota', props.quota);
     const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
+    const pod = new PodSettings(checks, props.pod, images);
+    const network = networkPolicyOptions(checks, props.networkPolicy);
+    const connection = toPods(this.podLabels, PORT);
+    this.egress = [connection];
 
     this.rootCredentials =
       props.rootCredentials ??
@@ -194,21 +281,25 @@ export class Minio extends Construct implements IArtifactStore {
         selector: this.podLabels,
         ports: [
           { name: 's3', port: PORT, targetPort: k8s.IntOrString.fromString('s3') },
-          { name: 'console', port: CONSOLE_PORT, targetPort: k8s.IntOrString.fromString('console') },
+          ...(hasConsole ? [{ name: 'console', port: CONSOLE_PORT, targetPort: k8s.IntOrString.fromString('console') }] : []),
         ],
       },
     });
 
-    const live = { httpGet: { path: '/minio/health/live', port: k8s.IntOrString.fromString('s3') }, timeoutSeconds: 5 };
+    const healthy = (page: string): k8s.Probe => ({
+      httpGet: { path: `/minio/health/${page}`, port: k8s.IntOrString.fromString('s3'), ...(tls && { scheme: 'HTTPS' }) },
+      timeoutSeconds: 5,
+    });
     this.statefulSet = new StatefulSet(this, 'StatefulSet', {
-      metadata: { ...metadata, labels: workloadLabels(part) },
+      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true, serviceWithAddress: true }) },
       spec: {
         serviceName: name,
         replicas: 1,
         selector: { matchLabels: this.podLabels },
         template: {
-          metadata: { labels: workloadLabels(part) },
-          spec: {
+          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
+          spec: pod.complete({
+            ...pod.placement(this.podLabels),
             automountServiceAccountToken: false,
             enableServiceLinks: false,
             securityContext: POD_SECURITY,
@@ -217,44 +308,39 @@ export class Minio extends Construct implements IArtifactStore {
               {
                 name: 'minio',
                 image,
-                imagePullPolicy: 'IfNotPresent',
+                imagePullPolicy: images.pullPolicy,
                 // no command: the images name their server differently, and each entry point finds its own
-                args: ['server', '/data', `--console-address=:${CONSOLE_PORT}`],
+                args: ['server', '/data', ...(hasConsole ? [`--console-address=:${CONSOLE_PORT}`] : []), ...(tls ? [`--certs-dir=${CERTS_DIR}`] : [])],
                 env: [
                   envFromSecret('MINIO_ROOT_USER', this.rootCredentials.secretName, this.rootCredentials.usernameKey),
                   envFromSecret('MINIO_ROOT_PASSWORD', this.rootCredentials.secretName, this.rootCredentials.passwordKey),
                   { name: 'MINIO_SITE_REGION', value: this.region },
                   // the server would ask the internet for updates
                   { name: 'MINIO_UPDATE', value: 'off' },
+                  ...(hasConsole ? [] : [{ name: 'MINIO_BROWSER', value: 'off' }]),
                   { name: 'HOME', value: '/tmp' },
                 ],
                 ports: [
                   { name: 's3', containerPort: PORT },
-                  { name: 'console', containerPort: CONSOLE_PORT },
+                  ...(hasConsole ? [{ name: 'console', containerPort: CONSOLE_PORT }] : []),
                 ],
-                startupProbe: { ...live, periodSeconds: 2, failureThreshold: 150 },
-                readinessProbe: {
-                  httpGet: { path: '/minio/health/ready', port: k8s.IntOrString.fromString('s3') },
-                  timeoutSeconds: 5,
-                  periodSeconds: 5,
-                  failureThreshold: 3,
-                },
-                livenessProbe: { ...live, periodSeconds: 10, failureThreshold: 6 },
+                startupProbe: { ...healthy('live'), periodSeconds: 2, failureThreshold: 150 },
+                readinessProbe: { ...healthy('ready'), periodSeconds: 5, failureThreshold: 3 },
+                livenessProbe: { ...healthy('live'), periodSeconds: 10, failureThreshold: 6 },
                 resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
                 volumeMounts: [
                   { name: 'data', mountPath: '/data' },
                   { name: 'tmp', mountPath: '/tmp' },
+                  ...(tls ? [{ name: 'certs', mountPath: CERTS_DIR, readOnly: true }] : []),
                 ],
               },
             ],
-            volumes: [emptyDir('tmp', '512Mi')],
-          },
+            volumes: [emptyDir('tmp', '512Mi'), ...(tls ? [tls.certs] : [])],
+          }),
         },
-        volumeClaimTemplates: [
-          volumeClaim('data', this.podLabels, checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
-        ],
+        volumeClaimTemplates: [volumeClaim('data', this.podLabels, storageSize, storageClassName)],
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
@@ -264,7 +350,10 @@ export class Minio extends Construct implements IArtifactStore {
       part,
       name,
       namespace: this.namespace,
-      pythonImage: checks.image('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      pythonImage: images.of('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      images,
+      pod,
+      egress: network && [connection, ...network.egress],
       admin: this.rootCredentials,
       user: this.credentials,
       toolImage: image,
@@ -278,21 +367,51 @@ export class Minio extends Construct implements IArtifactStore {
         { name: 'POLICY', value: `${this.bucket}-only` },
         { name: 'ADMIN_SECRET', value: this.rootCredentials.secretName },
         { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
+        ...bucketEnv(checks, { ...props, prefix, quota, storageSize }),
+        // what mc, a program in Go, knows authorities from
+        ...(tls ? [{ name: 'SSL_CERT_FILE', value: tls.ca.path }] : []),
       ],
+      ...(tls && { scriptVolumes: [tls.ca.volume], scriptMounts: [tls.ca.mount] }),
     });
     this.bootstrapJob = bootstrap.job;
     this.bootstrapServiceAccount = bootstrap.serviceAccount;
     this.bootstrapRole = bootstrap.role;
     this.bootstrapRoleBinding = bootstrap.roleBinding;
     this.bootstrapScripts = bootstrap.scripts;
+    this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
+    connect(this, bootstrap.podLabels);
+    if (network !== undefined) {
+      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, ports: [PORT], server: this, ...network });
+    }
 
-    this.artifactsDestination = `s3://${this.bucket}`;
+    this.artifactsDestination = destination(`s3://${this.bucket}`, prefix);
+    if (tls) {
+      this.volumes = [tls.ca.volume];
+      this.volumeMounts = [tls.ca.mount];
+    }
     this.environment = [
       envFromSecret('AWS_ACCESS_KEY_ID', this.credentials.secretName, this.credentials.usernameKey),
       envFromSecret('AWS_SECRET_ACCESS_KEY', this.credentials.secretName, this.credentials.passwordKey),
       { name: 'MLFLOW_S3_ENDPOINT_URL', value: this.endpointUrl },
       { name: 'AWS_DEFAULT_REGION', value: this.region },
       { name: 'AWS_REGION', value: this.region },
+      ...(tls ? [{ name: 'AWS_CA_BUNDLE', value: tls.ca.path }] : []),
     ];
   }
+}
+
+/** The volume of the server with its certificate, and the file with that of the authority. */
+function serverTls(checks: PropChecks, given: MinioTls): { certs: k8s.Volume; ca: MountedFile } {
+  const options = checks.props(given, TLS, 'tls.');
+  const named = checks.required('tls.secretName', options.secretName, 'none', 'the Secret with the certificate', '"minio-tls"');
+  const secretName = checks.objectName('tls.secretName', named);
+  // the names under which the server looks for them
+  const items = [
+    { key: 'tls.crt', path: 'public.crt' },
+    { key: 'tls.key', path: 'private.key' },
+  ];
+  return {
+    certs: { name: 'certs', secret: { secretName, items, defaultMode: 0o440 } },
+    ca: caFile(checks, 'tls.ca', options.ca, CA_VOLUME, CA_DIR) ?? secretFile(CA_VOLUME, CA_DIR, { secretName, key: 'ca.crt' }, 'ca.crt'),
+  };
 }

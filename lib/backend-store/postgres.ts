@@ -1,10 +1,14 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
 import { MAKE_DATABASE_SH } from '../assets.generated';
+import { ImageSource } from '../common/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { decided } from '../common/linters';
+import { connect, networkPolicyOptions, podPolicy, toPods } from '../common/network';
 import { Service, StatefulSet } from '../common/objects';
 import { place } from '../common/place';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../common/pod';
+import { PodSettings } from '../common/pod-settings';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
@@ -72,6 +76,9 @@ const SHAPE: Shape<PostgresProps> = {
   storageSize: 'value',
   storageClassName: 'value',
   resources: {},
+  images: {},
+  pod: {},
+  networkPolicy: {},
 };
 
 /**
@@ -80,9 +87,10 @@ const SHAPE: Shape<PostgresProps> = {
  * @see https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/
  */
 export class Postgres extends Construct implements IBackendStore {
-  public readonly uri: string;
+  public readonly uri?: string;
   public readonly environment: k8s.EnvVar[];
   public readonly secretNamespace?: string;
+  public readonly egress?: k8s.NetworkPolicyEgressRule[];
 
   /** Namespace of all objects. */
   public readonly namespace: string;
@@ -126,6 +134,12 @@ export class Postgres extends Construct implements IBackendStore {
   /** ConfigMap with the scripts of the bootstrap Job. */
   public readonly bootstrapScripts: k8s.KubeConfigMap;
 
+  /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
+  public readonly networkPolicy?: k8s.KubeNetworkPolicy;
+
+  /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
+  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
+
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
@@ -137,7 +151,8 @@ export class Postgres extends Construct implements IBackendStore {
     const checks = new PropChecks(this);
     props = checks.props(props, SHAPE);
     const name = storeName(checks, props.name ?? 'postgres');
-    const image = checks.image('image', props.image ?? Images.POSTGRES);
+    const images = new ImageSource(checks, props.images);
+    const image = images.of('image', props.image ?? Images.POSTGRES);
     const part: Part = { name: 'postgresql', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'backend-store', image };
     this.podLabels = selectorLabels(part);
     this.namespace = checks.namespace(this, props.namespace);
@@ -154,6 +169,10 @@ export class Postgres extends Construct implements IBackendStore {
     }
     const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
+    const pod = new PodSettings(checks, props.pod, images);
+    const network = networkPolicyOptions(checks, props.networkPolicy);
+    const connection = toPods(this.podLabels, PORT);
+    this.egress = [connection];
 
     this.superuserCredentials =
       props.superuserCredentials ??
@@ -175,14 +194,15 @@ export class Postgres extends Construct implements IBackendStore {
 
     const ready = { exec: { command: ['pg_isready', '--host=127.0.0.1', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
     this.statefulSet = new StatefulSet(this, 'StatefulSet', {
-      metadata: { ...metadata, labels: workloadLabels(part) },
+      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true }) },
       spec: {
         serviceName: name,
         replicas: 1,
         selector: { matchLabels: this.podLabels },
         template: {
-          metadata: { labels: workloadLabels(part) },
-          spec: {
+          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
+          spec: pod.complete({
+            ...pod.placement(this.podLabels),
             automountServiceAccountToken: false,
             enableServiceLinks: false,
             securityContext: POD_SECURITY,
@@ -192,7 +212,7 @@ export class Postgres extends Construct implements IBackendStore {
               {
                 name: 'postgresql',
                 image,
-                imagePullPolicy: 'IfNotPresent',
+                imagePullPolicy: images.pullPolicy,
                 env: [
                   envFromSecret('POSTGRES_USER', this.superuserCredentials.secretName, this.superuserCredentials.usernameKey),
                   envFromSecret('POSTGRES_PASSWORD', this.superuserCredentials.secretName, this.superuserCredentials.passwordKey),
@@ -205,7 +225,8 @@ export class Postgres extends Construct implements IBackendStore {
                 // a first start makes the cluster of databases, a start after a crash replays the log
                 startupProbe: { ...ready, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 300 },
                 readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
-                livenessProbe: { ...ready, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+                // a server that recovers refuses clients for a while, and to kill it then would begin it anew
+                livenessProbe: { tcpSocket: { port: k8s.IntOrString.fromString('postgresql') }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
                 resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -217,7 +238,7 @@ export class Postgres extends Construct implements IBackendStore {
               },
             ],
             volumes: [emptyDir('run', '16Mi'), emptyDir('tmp', '512Mi')],
-          },
+          }),
         },
         volumeClaimTemplates: [
           volumeClaim('data', this.podLabels, checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
@@ -231,7 +252,10 @@ export class Postgres extends Construct implements IBackendStore {
       part,
       name,
       namespace: this.namespace,
-      pythonImage: checks.image('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      pythonImage: images.of('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      images,
+      pod,
+      egress: network && [connection, ...network.egress],
       admin: this.superuserCredentials,
       user: this.credentials,
       toolImage: image,
@@ -249,6 +273,11 @@ export class Postgres extends Construct implements IBackendStore {
     this.bootstrapRole = bootstrap.role;
     this.bootstrapRoleBinding = bootstrap.roleBinding;
     this.bootstrapScripts = bootstrap.scripts;
+    this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
+    connect(this, bootstrap.podLabels);
+    if (network !== undefined) {
+      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, ports: [PORT], server: this, ...network });
+    }
 
     this.host = `${name}.${this.namespace}.svc.cluster.local`;
     this.uri = `postgresql://${this.host}:${PORT}/${this.database}`;

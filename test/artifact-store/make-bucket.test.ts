@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Answer, FakeProgram, ROOT, lines, run, scratch } from '../run-script';
 
@@ -19,7 +19,7 @@ afterAll(() => {
   leftovers.forEach((path) => rmSync(path, { recursive: true, force: true }));
 });
 
-function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, path: string[] = []) {
+function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, path: string[] = [], before: string[] = []) {
   const credentials = scratch({ 'config.json': CONFIG, 'user.username': USER, 'user.password': PASSWORD });
   return run(
     ['bash', SCRIPT],
@@ -34,7 +34,7 @@ function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, p
       DEADLINE_SECONDS: '60',
       ...environment,
     },
-    [mc.directory, ...path],
+    [...before, mc.directory, ...path],
   );
 }
 
@@ -48,6 +48,8 @@ test('makes bucket, user and policy, in this order', async () => {
     'admin info store',
     'mb --quiet --ignore-existing --region eu-central-1 store/models',
     'anonymous set none store/models',
+    'ilm rule rm --all --force store/models',
+    'quota clear store/models',
     'admin user add store',
     'admin policy create store models-only /tmp/policy.json',
     `admin policy attach store models-only --user ${USER}`,
@@ -61,7 +63,7 @@ test('the passwords go by standard input and by a file, never by an argument or 
 
   const add = mc.calls.find((call) => call.argv.join(' ') === 'admin user add store');
   expect(add?.stdin).toBe(`${USER}\n${PASSWORD}\n`);
-  expect(mc.calls.map((call) => call.env.MC_CONFIG_DIR)).toEqual(Array(6).fill('/tmp/mc'));
+  expect(mc.calls.map((call) => call.env.MC_CONFIG_DIR)).toEqual(Array(8).fill('/tmp/mc'));
   expect(readFileSync('/tmp/mc/config.json', 'utf8')).toBe(CONFIG);
   for (const seen of [stdout, stderr, ...mc.calls.flatMap((call) => [...call.argv, ...Object.values(call.env)])]) {
     expect(seen).not.toContain(PASSWORD);
@@ -99,7 +101,7 @@ test('waits for a server that is down, with a line when the reason changes', asy
     'Bucket "models" and its user are ready',
   ]);
   expect(sleep.calls.map((call) => call.argv)).toEqual([['1'], ['1'], ['1']]);
-  expect(mc.calls.map((call) => call.argv[0])).toEqual(['admin', 'admin', 'admin', 'admin', 'mb', 'anonymous', 'admin', 'admin', 'admin']);
+  expect(mc.calls.map((call) => call.argv[0])).toEqual(['admin', 'admin', 'admin', 'admin', 'mb', 'anonymous', 'ilm', 'quota', 'admin', 'admin', 'admin']);
 });
 
 test.each([
@@ -131,11 +133,68 @@ test('gives up at the deadline, not before', async () => {
   expect(mc.calls.filter((call) => call.argv.join(' ') !== PROBE)).toEqual([]);
 });
 
-test.each(['mb', 'anonymous set', 'admin user add', 'admin policy create', 'admin policy attach'])('a failing "mc %s" ends it', async (step) => {
+test.each(['mb', 'anonymous set', 'ilm rule rm', 'quota clear', 'admin user add', 'admin policy create', 'admin policy attach'])('a failing "mc %s" ends it', async (step) => {
   const mc = new FakeProgram('mc', { [step]: [{ stderr: 'mc: <ERROR> No space left.\n', code: 1 }] });
 
   const { code, stdout, stderr } = await makeBucket(mc);
 
   expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: 'mc: <ERROR> No space left.\n' });
   expect(mc.calls.at(-1)?.argv.join(' ')).toMatch(new RegExp(`^${step}`));
+});
+
+describe('what the bucket is beyond its name', () => {
+  const LIFECYCLE = '{"Rules":[{"ID":"rule-1","Status":"Enabled","Filter":{"Prefix":"a b%s/"},"Expiration":{"Days":90}}]}';
+  const steps = (mc: FakeProgram) => mc.calls.map((call) => call.argv.join(' ')).filter((step) => /^(version|ilm|quota)/.test(step));
+
+  /** An `mc` that knows the versioning of the bucket, in front of the one that records. */
+  function versioned(mc: FakeProgram, status: string): string {
+    const answer = JSON.stringify({ Op: 'info', status: 'success', url: 'store/models', versioning: { status, MFADelete: '' } });
+    const directory = scratch({ mc: `#!/bin/bash\n[ "$1 $2" = 'version info' ] && echo '${answer}'\nexec '${mc.directory}/mc' "$@"\n` });
+    chmodSync(join(directory, 'mc'), 0o755);
+    return directory;
+  }
+
+  test('versioning is switched on, without the folder of the checks', async () => {
+    const mc = new FakeProgram('mc');
+    expect((await makeBucket(mc, { VERSIONING: 'true', UNVERSIONED_PREFIX: 'x/.mlflow-preflight/' })).code).toBe(0);
+    expect(steps(mc)[0]).toBe('version enable --excluded-prefixes x/.mlflow-preflight/ store/models');
+  });
+
+  test.each([
+    ['Enabled', ['version info --json store/models', 'version suspend store/models']],
+    ['Suspended', ['version info --json store/models']],
+    ['', ['version info --json store/models']],
+  ])('versioning that is "%s" is suspended only where it is on', async (status, calls) => {
+    const mc = new FakeProgram('mc');
+    expect((await makeBucket(mc, { VERSIONING: 'false' }, [], [versioned(mc, status)])).code).toBe(0);
+    expect(steps(mc).slice(0, -2)).toEqual(calls);
+  });
+
+  test('the rules go by standard input as they are', async () => {
+    const mc = new FakeProgram('mc');
+    expect((await makeBucket(mc, { LIFECYCLE })).code).toBe(0);
+    expect(steps(mc)).toEqual(['ilm rule import store/models', 'quota clear store/models']);
+    expect(mc.calls.find((call) => call.argv[0] === 'ilm')?.stdin).toBe(LIFECYCLE);
+  });
+
+  test('it is fine that there are no rules to remove', async () => {
+    const stderr = 'mc: <ERROR> Unable to fetch lifecycle rules. The lifecycle configuration does not exist.\n';
+    const mc = new FakeProgram('mc', { 'ilm rule rm': [{ stderr, code: 1 }] });
+    const { code, stdout, stderr: told } = await makeBucket(mc);
+    expect({ code, stdout, stderr: told }).toEqual({ code: 0, stdout: 'Bucket "models" and its user are ready\n', stderr: '' });
+  });
+
+  test('the quota is set in bytes', async () => {
+    const mc = new FakeProgram('mc');
+    expect((await makeBucket(mc, { QUOTA_BYTES: '5368709120' })).code).toBe(0);
+    expect(steps(mc).at(-1)).toBe('quota set store/models --size 5368709120');
+  });
+
+  test.each(['version enable', 'version info', 'ilm rule import', 'quota set'])('a failing "mc %s" ends it', async (step) => {
+    const mc = new FakeProgram('mc', { [step]: [{ stderr: 'mc: <ERROR> No such thing.\n', code: 1 }] });
+    const VERSIONING = String(step !== 'version info');
+    const { code, stderr } = await makeBucket(mc, { VERSIONING, UNVERSIONED_PREFIX: 'x/', LIFECYCLE, QUOTA_BYTES: '1' });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'mc: <ERROR> No such thing.\n' });
+    expect(mc.calls.at(-1)?.argv.join(' ')).toMatch(new RegExp(`^${step}`));
+  });
 });

@@ -1,5 +1,5 @@
-import { ApiObject, Chart, Testing } from 'cdk8s';
-import { Credentials, Images, Minio, MinioProps } from '../../lib';
+import { ApiObject, Chart, Size, Testing } from 'cdk8s';
+import { Credentials, ImagePullPolicy, Images, Minio, MinioProps } from '../../lib';
 import { MAKE_BUCKET_SH } from '../../lib/assets.generated';
 import { containers, faults, get, ofKind, shape, workloads } from '../helpers';
 
@@ -13,8 +13,24 @@ function synth(props?: MinioProps) {
   return { minio, objects, server, tool };
 }
 
+function names(list: { name: string }[]): string[] {
+  return list.map(({ name }) => name);
+}
+
 test('the whole store', () => {
   expect(shape(synth().objects)).toMatchSnapshot();
+});
+
+test('the whole store with all its options', () => {
+  const props: MinioProps = {
+    prefix: 'mlflow',
+    versioning: true,
+    lifecycleRules: [{ noncurrentExpireDays: 30 }],
+    quota: Size.gibibytes(8),
+    console: false,
+    tls: { secretName: 'minio-tls' },
+  };
+  expect(shape(synth(props).objects)).toMatchSnapshot();
 });
 
 test('what it tells the tracking server', () => {
@@ -111,8 +127,8 @@ test('the Job makes the bucket', () => {
 });
 
 test('the name stands in the names of all objects', () => {
-  const names = synth({ name: 'files' }).objects.map(({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{10}$/, '-*')}`);
-  expect(names).toEqual([
+  const objects = synth({ name: 'files' }).objects.map(({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{10}$/, '-*')}`);
+  expect(objects).toEqual([
     'Secret files-root',
     'Secret files-user',
     'Service files',
@@ -122,6 +138,8 @@ test('the name stands in the names of all objects', () => {
     'RoleBinding files-bootstrap',
     'ConfigMap files-bootstrap',
     'Job files-bootstrap-*',
+    'NetworkPolicy files-bootstrap',
+    'NetworkPolicy files',
   ]);
 });
 
@@ -169,9 +187,154 @@ test('the namespace is that of the chart', () => {
   expect(new Minio(chart, 'Minio').endpointUrl).toBe('http://minio.from-chart.svc.cluster.local:9000');
 });
 
-test('the StatefulSet is one pod, named after the Service', () => {
-  const [statefulSet] = ofKind(workloads(synth().objects), 'StatefulSet');
+test('the StatefulSet is one pod', () => {
+  const { objects } = synth();
+  const [statefulSet] = ofKind(workloads(objects), 'StatefulSet');
   expect(statefulSet.spec).toMatchObject({ serviceName: 'minio', replicas: 1 });
+});
+
+describe('the console', () => {
+  test('is there by default', () => {
+    const { minio } = synth({ console: true });
+    expect(minio.consoleUrl).toBe('http://minio.mlflow.svc.cluster.local:9001');
+    expect(synth({ console: true }).objects).toEqual(synth().objects);
+    expect(names(synth().server.env)).not.toContain('MINIO_BROWSER');
+  });
+
+  test('is switched off, with its port and its URL', () => {
+    const { minio, objects, server } = synth({ console: false });
+    expect(server.env).toContainEqual({ name: 'MINIO_BROWSER', value: 'off' });
+    expect(server.args).toEqual(['server', '/data']);
+    expect(names(server.ports)).toEqual(['s3']);
+    expect(names(get(objects, 'Service', 'minio').spec.ports)).toEqual(['s3']);
+    expect(minio.consoleUrl).toBeUndefined();
+  });
+});
+
+describe('TLS', () => {
+  const HOST = 'minio.mlflow.svc.cluster.local';
+  const CA = '/etc/mlflow/artifact-store-ca/ca.crt';
+  const tls = { secretName: 'minio-tls' };
+
+  test('is off by default', () => {
+    const { minio, objects } = synth();
+    expect([minio.volumes, minio.volumeMounts]).toEqual([undefined, undefined]);
+    expect(minio.endpointUrl).toMatch(/^http:/);
+    expect(JSON.stringify([workloads(objects), minio.environment])).not.toMatch(/https:|"HTTPS"|--certs-dir|SSL_CERT_FILE|AWS_CA_BUNDLE/);
+  });
+
+  test('the URLs have its scheme, for clients and for the Job', () => {
+    const { minio, objects, tool } = synth({ tls });
+    expect([minio.endpointUrl, minio.consoleUrl]).toEqual([`https://${HOST}:9000`, `https://${HOST}:9001`]);
+    expect(minio.environment).toContainEqual({ name: 'MLFLOW_S3_ENDPOINT_URL', value: `https://${HOST}:9000` });
+    expect(tool.env).toContainEqual({ name: 'STORE_URL', value: `https://${HOST}:9000` });
+    const [prepare] = containers(get(objects, 'Job', 'minio-bootstrap'));
+    expect(prepare.env).toContainEqual({ name: 'STORE_URL', value: `https://${HOST}:9000` });
+    expect(JSON.stringify(workloads(objects))).not.toContain('http://');
+  });
+
+  test('the server has the certificate under the names that it looks for, and its probes speak TLS', () => {
+    const { objects, server } = synth({ tls });
+    expect(server.args).toEqual(['server', '/data', '--console-address=:9001', '--certs-dir=/etc/minio/certs']);
+    expect(server.volumeMounts).toContainEqual({ name: 'certs', mountPath: '/etc/minio/certs', readOnly: true });
+    expect(get(objects, 'StatefulSet', 'minio').spec.template.spec.volumes).toContainEqual({
+      name: 'certs',
+      secret: {
+        secretName: 'minio-tls',
+        items: [
+          { key: 'tls.crt', path: 'public.crt' },
+          { key: 'tls.key', path: 'private.key' },
+        ],
+        defaultMode: 0o440,
+      },
+    });
+    const paths = [server.startupProbe, server.readinessProbe, server.livenessProbe].map(({ httpGet }) => [httpGet.scheme, httpGet.path]);
+    expect(paths).toEqual([
+      ['HTTPS', '/minio/health/live'],
+      ['HTTPS', '/minio/health/ready'],
+      ['HTTPS', '/minio/health/live'],
+    ]);
+  });
+
+  const file = (secretName: string, key: string) => ({ secret: { secretName, items: [{ key, path: 'ca.crt' }], defaultMode: 0o440 } });
+
+  test.each<[string, MinioProps['tls'], object]>([
+    ['the Secret of the certificate', tls, file('minio-tls', 'ca.crt')],
+    ['another Secret', { ...tls, ca: { secretName: 'authority', key: 'root.pem' } }, file('authority', 'root.pem')],
+    [
+      'a ConfigMap',
+      { ...tls, ca: { configMapName: 'bundle' } },
+      { configMap: { name: 'bundle', items: [{ key: 'ca.crt', path: 'ca.crt' }], defaultMode: 0o440 } },
+    ],
+  ])('Job and tracking server have the authority from %s', (_, given, source) => {
+    const { minio, objects, tool } = synth({ tls: given });
+    const volume = { name: 'artifact-store-ca', ...source };
+    const mount = { name: 'artifact-store-ca', mountPath: '/etc/mlflow/artifact-store-ca', readOnly: true };
+    expect([minio.volumes, minio.volumeMounts]).toEqual([[volume], [mount]]);
+    expect(minio.environment).toContainEqual({ name: 'AWS_CA_BUNDLE', value: CA });
+    expect(get(objects, 'Job', 'minio-bootstrap').spec.template.spec.volumes).toContainEqual(volume);
+    expect(tool.volumeMounts).toContainEqual(mount);
+    expect(tool.env).toContainEqual({ name: 'SSL_CERT_FILE', value: CA });
+  });
+
+  test('the key of the server is mounted nowhere but in the server', () => {
+    const { minio, objects } = synth({ tls });
+    expect(JSON.stringify(minio.volumes)).not.toContain('tls.key');
+    expect(JSON.stringify(get(objects, 'Job', 'minio-bootstrap'))).not.toContain('tls.key');
+  });
+
+  test.each<[unknown, string]>([
+    [{}, 'tls\\.secretName: got undefined\\. Rule: .*certificate.*\\. Fix: pass "minio-tls"\\.'],
+    [{ secretName: 'Minio_TLS' }, 'tls\\.secretName: got "Minio_TLS"\\. Rule: .+\\. Fix: pass a name such as "minio-tls"\\.'],
+    [{ secretNam: 'x', secretName: 'x' }, 'tls\\.secretNam: .+ Fix: did you mean tls\\.secretName\\?\\.'],
+    [{ ...tls, ca: { secretName: 'a', configMapName: 'b' } }, 'tls\\.ca: got "both a Secret \\\\"a\\\\" and a ConfigMap \\\\"b\\\\""\\. .+'],
+    [{ ...tls, ca: { secretName: 'a', key: 'a/b' } }, 'tls\\.ca\\.key: got "a/b"\\. .+'],
+    [{ ...tls, ca: 'ca.crt' }, 'tls\\.ca: .+'],
+    ['minio-tls', 'tls: .+'],
+  ])('cannot be %j', (given, fault) => {
+    const chart = Testing.chart();
+    new Minio(chart, 'Minio', { tls: given as MinioProps['tls'] });
+    expect(faults(chart)).toEqual([expect.stringMatching(`^\\[test/Minio\\] ${fault}$`)]);
+  });
+});
+
+describe('what all stores have', () => {
+  test('a registry and a pull policy for all images', () => {
+    const { objects, server } = synth({ images: { registry: 'registry.example.com', pullPolicy: ImagePullPolicy.ALWAYS, pullSecrets: ['login'] } });
+    const job = get(objects, 'Job', 'minio-bootstrap');
+    for (const container of [server, ...containers(job)]) {
+      expect(container.image).toMatch(/^registry\.example\.com\//);
+      expect(container.imagePullPolicy).toBe('Always');
+    }
+    for (const pod of [get(objects, 'StatefulSet', 'minio'), job]) expect(pod.spec.template.spec.imagePullSecrets).toEqual([{ name: 'login' }]);
+  });
+
+  test('settings of the pod', () => {
+    const { objects, server } = synth({
+      pod: { nodeSelector: { disk: 'ssd' }, volumes: [{ name: 'extra', emptyDir: {} }], volumeMounts: [{ name: 'extra', mountPath: '/extra' }] },
+    });
+    const { nodeSelector, volumes } = get(objects, 'StatefulSet', 'minio').spec.template.spec;
+    expect(nodeSelector).toEqual({ disk: 'ssd' });
+    expect(names(volumes)).toEqual(['tmp', 'extra']);
+    expect(server.volumeMounts).toContainEqual({ name: 'extra', mountPath: '/extra' });
+  });
+
+  test('the volume of the certificate is taken', () => {
+    const chart = Testing.chart();
+    new Minio(chart, 'Minio', { tls: { secretName: 'minio-tls' }, pod: { volumes: [{ name: 'certs', emptyDir: {} }] } });
+    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Minio\] pod\.volumes\[0\]: got "certs"\./)]);
+  });
+
+  test('NetworkPolicies, or none', () => {
+    const { minio, objects } = synth();
+    const policy = get(objects, 'NetworkPolicy', 'minio').spec;
+    expect(policy.podSelector.matchLabels).toEqual(minio.podLabels);
+    expect(policy.ingress.map(({ ports }: { ports: { port: number }[] }) => ports.map(({ port }) => port))).toEqual([[9000]]);
+    expect(minio.egress).toEqual([expect.objectContaining({ to: [{ podSelector: { matchLabels: minio.podLabels } }] })]);
+    const open = synth({ networkPolicy: { enabled: false } });
+    expect(ofKind(open.objects, 'NetworkPolicy')).toEqual([]);
+    expect([open.minio.networkPolicy, open.minio.bootstrapNetworkPolicy]).toEqual([undefined, undefined]);
+  });
 });
 
 test.each<[unknown, string]>([
@@ -197,6 +360,7 @@ test.each<[keyof MinioProps, unknown, string]>([
   ['image', 'silo', '"silo"'],
   ['bucket', 'My_Bucket', '"My_Bucket"'],
   ['storageSize', '10Gi', '"10Gi"'],
+  ['console', 'false', '"false"'],
 ])('%s cannot be %j', (prop, value, got) => {
   const chart = Testing.chart();
   new Minio(chart, 'Minio', { [prop]: value });

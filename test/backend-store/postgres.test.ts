@@ -93,6 +93,8 @@ test('the name stands in the names of all objects', () => {
     'RoleBinding database-bootstrap',
     'ConfigMap database-bootstrap',
     'Job database-bootstrap-*',
+    'NetworkPolicy database-bootstrap',
+    'NetworkPolicy database',
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { accessSync, chownSync, constants, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { accessSync, chownSync, constants, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,10 +43,11 @@ function postgresFolder(): string {
 /** The interpreter itself, with what the MLflow image has. */
 function interpreter(): string {
   const python = program('PYTHON', 'python3', 'set PYTHON to a Python with boto3 and psycopg2');
+  const check = 'import sys, azure.storage.blob, boto3, flask_wtf, google.cloud.storage, psycopg2, pymysql; print(sys.executable)';
   try {
-    return execFileSync(python, ['-c', 'import sys, boto3, psycopg2; print(sys.executable)'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+    return execFileSync(python, ['-c', check], { encoding: 'utf8', stdio: 'pipe' }).trim();
   } catch {
-    throw new Error(`${python} has no boto3 or no psycopg2: pip install -r test/servers/requirements.txt, or set PYTHON to one that has`);
+    throw new Error(`${python} lacks a package: pip install -r test/servers/requirements.txt, or set PYTHON to one that has them`);
   }
 }
 
@@ -103,10 +104,43 @@ async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Pro
   clearTimeout(limit);
 }
 
+/** Certificate of an authority, and certificate and key that it gave to 127.0.0.1. */
+export interface Certificate {
+  readonly authority: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export function certificate(): Certificate {
+  const folder = scratch({ extensions: 'subjectAltName=IP:127.0.0.1\n' });
+  const at = (name: string) => join(folder, name);
+  const openssl = (...flags: string[]) => execFileSync('openssl', flags, { stdio: 'pipe' });
+  const key = ['-newkey', 'rsa:2048', '-nodes'];
+  openssl('req', '-x509', ...key, '-subj', '/CN=authority', '-days', '2', '-keyout', at('authority.key'), '-out', at('authority.crt'));
+  openssl('req', ...key, '-subj', '/CN=server', '-keyout', at('server.key'), '-out', at('server.csr'));
+  const authority = ['-CA', at('authority.crt'), '-CAkey', at('authority.key'), '-CAcreateserial'];
+  openssl('x509', '-req', '-in', at('server.csr'), ...authority, '-days', '2', '-extfile', at('extensions'), '-out', at('server.crt'));
+  return { authority: at('authority.crt'), certificate: at('server.crt'), key: at('server.key') };
+}
+
+/** A program of a test that serves till the end of the test file, or till it is ended. */
+export class Served {
+  private readonly child: ChildProcess;
+
+  public constructor(command: string[], env: Environment) {
+    this.child = start(command, env);
+  }
+
+  public async stop(): Promise<void> {
+    await end(this.child, 'SIGTERM');
+  }
+}
+
 export interface MinioOptions {
   readonly rootUser?: string;
   readonly rootPassword?: string;
   readonly region?: string;
+  readonly tls?: Certificate;
 }
 
 /** A MinIO-compatible server on loopback, administered by its root user. */
@@ -129,7 +163,13 @@ export class Minio {
     private readonly consolePort: number,
     private readonly options: MinioOptions,
   ) {
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+    if (options.tls) {
+      mkdirSync(join(this.config, 'certs/CAs'), { recursive: true });
+      copyFileSync(options.tls.authority, join(this.config, 'certs/CAs/authority.crt'));
+      copyFileSync(options.tls.certificate, join(this.config, 'certs/public.crt'));
+      copyFileSync(options.tls.key, join(this.config, 'certs/private.key'));
+    }
     this.rootUser = options.rootUser ?? 'minio-root-user-1234';
     this.rootPassword = options.rootPassword ?? 'RootPasswordThatNobodyMaySee';
   }
@@ -138,7 +178,7 @@ export class Minio {
     const address = ['--address', `127.0.0.1:${this.port}`, '--console-address', `127.0.0.1:${this.consolePort}`];
     const alias = { url: this.url, accessKey: this.rootUser, secretKey: this.rootPassword, api: 'S3v4', path: 'auto' };
     writeFileSync(join(this.config, 'config.json'), JSON.stringify({ version: '10', aliases: { s: alias } }));
-    this.child = start([MINIO, 'server', this.data, ...address], {
+    this.child = start([MINIO, 'server', this.data, ...address, '--certs-dir', join(this.config, 'certs')], {
       HOME: this.config,
       MINIO_ROOT_USER: this.rootUser,
       MINIO_ROOT_PASSWORD: this.rootPassword,
@@ -186,15 +226,21 @@ for statement, *parameters in json.loads(sys.argv[2]):
 
 /** A PostgreSQL on loopback that wants passwords. */
 export class Postgres {
-  public static async start(): Promise<Postgres> {
+  public static async start(tls?: Certificate): Promise<Postgres> {
     const user = unprivileged();
     const directory = scratch({ password: 'AdminPasswordThatNobodyMaySee' });
     const data = join(directory, 'data');
     mkdirSync(data, { mode: 0o700 });
-    if (user.uid !== undefined) for (const path of [directory, data, join(directory, 'password')]) chownSync(path, user.uid, user.gid!);
+    const files = [directory, data, join(directory, 'password')];
+    for (const name of tls ? (['certificate', 'key'] as const) : []) {
+      copyFileSync(tls![name], join(directory, name));
+      files.push(join(directory, name));
+    }
+    if (user.uid !== undefined) for (const path of files) chownSync(path, user.uid, user.gid!);
     const flags = ['-D', data, '-U', 'admin', '-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '--no-sync', `--pwfile=${directory}/password`];
     await promisify(execFile)(join(PG_BIN, 'initdb'), flags, { cwd: '/', timeout: 3 * LIMIT_MS, ...user });
-    const postgres = new Postgres(await freePort(), data, user);
+    const encryption = tls ? ['ssl=on', `ssl_cert_file=${directory}/certificate`, `ssl_key_file=${directory}/key`] : [];
+    const postgres = new Postgres(await freePort(), data, user, encryption);
     await postgres.start();
     return postgres;
   }
@@ -205,6 +251,7 @@ export class Postgres {
     public readonly port: number,
     private readonly data: string,
     private readonly user: { uid?: number; gid?: number },
+    private readonly encryption: string[],
   ) {}
 
   public uri(database = 'mlflow'): string {
@@ -212,7 +259,8 @@ export class Postgres {
   }
 
   public async start(): Promise<void> {
-    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'].flatMap((setting) => ['-c', setting]);
+    const all = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', ...this.encryption];
+    const settings = all.flatMap((setting) => ['-c', setting]);
     this.child = start([join(PG_BIN, 'postgres'), '-D', this.data, '-p', String(this.port), ...settings], {}, this.user);
     await until(`PostgreSQL at port ${this.port}`, () => this.sql('postgres', ['SELECT 1']));
   }
@@ -225,6 +273,52 @@ export class Postgres {
   public async sql(database: string, ...statements: string[][]): Promise<true> {
     const env = { PGUSER: 'admin', PGPASSWORD: 'AdminPasswordThatNobodyMaySee', PATH: process.env.PATH };
     await promisify(execFile)(PYTHON, ['-c', SQL, this.uri(database), JSON.stringify(statements)], { env, timeout: LIMIT_MS });
+    return true;
+  }
+}
+
+const MARIADB = 'apt-get install mariadb-server, or set MARIADB_BIN and MARIADB_INSTALL_BIN to mariadbd and mariadb-install-db';
+
+/** A MariaDB on loopback, with a database and a user that owns it. */
+export class MariaDb {
+  public static async start(password: string): Promise<MariaDb> {
+    const server = program('MARIADB_BIN', '/usr/sbin/mariadbd', MARIADB);
+    const install = program('MARIADB_INSTALL_BIN', '/usr/bin/mariadb-install-db', MARIADB);
+    const user = unprivileged();
+    // one statement a line
+    const setup = ['CREATE DATABASE mlflow;', `CREATE USER mlflow@'%' IDENTIFIED BY '${password}';`, "GRANT ALL ON mlflow.* TO mlflow@'%';", ''];
+    const directory = scratch({ setup: setup.join('\n') });
+    const data = join(directory, 'data');
+    mkdirSync(data, { mode: 0o700 });
+    if (user.uid !== undefined) for (const path of [directory, data, join(directory, 'setup')]) chownSync(path, user.uid, user.gid!);
+    const flags = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
+    await promisify(execFile)(install, flags, { cwd: '/', env: { PATH: process.env.PATH, TMPDIR: directory }, timeout: 3 * LIMIT_MS, ...user });
+    const port = await freePort();
+    const files = [`--datadir=${data}`, `--socket=${directory}/socket`, `--pid-file=${directory}/pid`, `--init-file=${directory}/setup`];
+    const database = new MariaDb(port, password);
+    database.child = start([server, '--no-defaults', ...files, `--port=${port}`, '--bind-address=127.0.0.1'], { TMPDIR: directory }, user);
+    await until(`MariaDB at port ${port}`, () => database.sql('SELECT 1'), 3 * LIMIT_MS);
+    return database;
+  }
+
+  private child?: ChildProcess;
+
+  private constructor(
+    public readonly port: number,
+    private readonly password: string,
+  ) {}
+
+  public get uri(): string {
+    return `mysql+pymysql://mlflow:${encodeURIComponent(this.password)}@127.0.0.1:${this.port}/mlflow`;
+  }
+
+  public async stop(): Promise<void> {
+    await end(this.child!, 'SIGTERM');
+  }
+
+  public async sql(statement: string): Promise<true> {
+    const code = 'import sys, sqlalchemy as s; c = s.create_engine(sys.argv[1]).connect(); c.execute(s.text(sys.argv[2])); c.commit()';
+    await promisify(execFile)(PYTHON, ['-c', code, this.uri, statement], { timeout: LIMIT_MS });
     return true;
   }
 }

@@ -86,11 +86,14 @@ class Cursor:
         record("execute", statement % tuple(parameters))
         if "pg_try_advisory_lock" in statement:
             self.row = (self.lock(),)
-        elif "to_regclass('alembic_version')" in statement:
-            self.row = ("alembic_version" if os.path.exists(VERSIONS) else None,)
-        elif "version_num FROM alembic_version" in statement:
-            version = open(VERSIONS).read()
+        elif "to_regclass('" in statement:
+            table = statement.split("'")[1]
+            self.row = (table if os.path.exists(os.path.join(HERE, table)) else None,)
+        elif "version_num FROM " in statement:
+            version = open(os.path.join(HERE, statement.split()[-1])).read()
             self.row = (version,) if version else None
+        elif statement == "SELECT 1":
+            self.row = (1,)
         else:
             raise AssertionError(statement)
 
@@ -106,7 +109,7 @@ class Cursor:
         return self.row
 `;
 const HANDLERS = `
-import os, time
+import os, sys, time
 import psycopg2
 
 
@@ -114,22 +117,60 @@ def initialize_backend_stores(*arguments):
     psycopg2.record("initialise", *arguments)
     assert os.path.exists(psycopg2.LOCK), "initialised without the lock"
     if os.path.exists(os.path.join(psycopg2.HERE, "denied")):
+        print("tried", arguments[0], file=sys.stderr)
         raise RuntimeError("permission denied for schema public")
     time.sleep(0.1)
     with open(psycopg2.VERSIONS, "w") as file:
         file.write("c3")
+`;
+const CLI = `
+import subprocess, sys
+
+
+def cli(arguments, prog_name):
+    sys.exit(subprocess.run([prog_name, *arguments]).returncode)
+`;
+const AUTH = `
+import configparser, os
+import psycopg2
+
+config = configparser.ConfigParser()
+config.read(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+
+
+class auth_config:
+    database_uri = config["mlflow"]["database_uri"]
+    admin_username = os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]
+    admin_password = os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"]
+
+
+class store:
+    @staticmethod
+    def init_db(uri):
+        psycopg2.record("initialise login", uri)
+        assert os.path.exists(psycopg2.LOCK), "initialised without the lock"
+        with open(os.path.join(psycopg2.HERE, "alembic_version_auth"), "w") as file:
+            file.write("l2")
+
+
+def create_admin_user(username, password):
+    psycopg2.record("admin", username, len(password))
 `;
 // a1 <- b2 <- c3, of which b2 is written as a merge is
 const REVISIONS = {
   'mlflow/store/db_migrations/versions/a1_first.py': 'revision = "a1"\ndown_revision = None\n',
   'mlflow/store/db_migrations/versions/b2_second.py': "revision = 'b2'\ndown_revision = ('a1',)\n",
   'mlflow/store/db_migrations/versions/c3_third.py': 'revision = "c3"\ndown_revision = "b2"\n',
+  'mlflow/server/auth/db/migrations/versions/first.py': 'revision = "8606fa83a998"\ndown_revision = None\n',
+  'mlflow/server/auth/db/migrations/versions/l2_second.py': 'revision = "l2"\ndown_revision = "8606fa83a998"\n',
 };
 const MODULES = {
   'psycopg2.py': PSYCOPG2,
   'mlflow/__init__.py': '',
   'mlflow/server/__init__.py': '',
   'mlflow/server/handlers.py': HANDLERS,
+  'mlflow/server/auth/__init__.py': AUTH,
+  'mlflow/cli/__init__.py': CLI,
   ...REVISIONS,
 };
 
@@ -138,6 +179,10 @@ interface FakeDatabaseOptions {
   readonly refusals?: string[];
   /** Revision of the schema: empty for a table without a row, undefined for no table. */
   readonly revision?: string;
+  /** Revision of the login's tables. */
+  readonly login?: string;
+  /** Whether it has login tables of a version that had no revisions. */
+  readonly users?: boolean;
 }
 
 class FakeDatabase {
@@ -148,6 +193,8 @@ class FakeDatabase {
       ...MODULES,
       refusals: JSON.stringify(options.refusals ?? []),
       ...(options.revision === undefined ? {} : { alembic_version: options.revision }),
+      ...(options.login === undefined ? {} : { alembic_version_auth: options.login }),
+      ...(options.users ? { users: '' } : {}),
     });
   }
 
@@ -471,8 +518,8 @@ describe('the URI of the backend store', () => {
     expect(mlflow.calls[0].argv).toEqual(['server', `--backend-store-uri=${uri}`]);
   });
 
-  test.each([['sqlite:////data/mlflow.db'], ['mysql+pymysql://db.example:3306/mlflow'], ['/data/mlruns'], ['']])(
-    '"%s" is no PostgreSQL, and nothing is done about it',
+  test.each([['sqlite:////data/mlflow.db'], ['/data/mlruns'], ['']])(
+    '"%s" is no server, and nothing is done about it',
     async (uri) => {
       const database = new FakeDatabase({ refusals: [REFUSED] });
 
@@ -753,6 +800,279 @@ describe('the schema', () => {
   });
 });
 
+describe('without keys', () => {
+  const S3 = ['mlflow', 'server', '--artifacts-destination=s3://mlflow-bucket'];
+  const POD = { STARTUP_POD_IDENTITY: 'true' };
+
+  test('an S3 bucket is used with the identity of the pod, where that is asked for', async () => {
+    const { code, stdout, mlflow } = await startMlflow(POD, S3);
+
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Starting MLflow with the identity of the pod\n' });
+    expect(mlflow.calls[0].env).toMatchObject({ AWS_DEFAULT_REGION: 'us-east-1', AWS_REGION: 'us-east-1' });
+    expectFailure(await startMlflow({}, S3), 1, /^ERROR: AWS_ACCESS_KEY_ID not set!$/);
+  });
+
+  test.each<[string, Environment]>([
+    ['AWS_SECRET_ACCESS_KEY', { AWS_ACCESS_KEY_ID: CREDENTIALS.AWS_ACCESS_KEY_ID }],
+    ['AWS_ACCESS_KEY_ID', { AWS_SECRET_ACCESS_KEY: SECRET_KEY }],
+  ])('half a pair is none: %s', async (missing, half) => {
+    expectFailure(await startMlflow({ ...POD, ...half }, S3), 1, new RegExp(`^ERROR: ${missing} not set!$`));
+  });
+
+  test('a pair wins over the identity of the pod, with a warning', async () => {
+    const start = await startMlflow({ ...POD, ...CREDENTIALS }, S3);
+
+    expect({ code: start.code, stdout: start.stdout }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n` });
+    expect(start.warnings).toContainEqual(expect.stringMatching(/^WARNING: key AWS_ACCESS_KEY_ID of Secret minio-user .* wins over the identity/));
+  });
+
+  test.each([
+    ['gs://models/team', 'the credentials of gs://models/team', /no google.cloud.storage.*-full/],
+    ['wasbs://models@account.blob.core.windows.net', 'the credentials of wasbs://models@account.blob.core.windows.net', /no azure.storage.blob/],
+    ['/data/artifacts', 'the artifacts in /data/artifacts', undefined],
+    ['ftp://u:FtpPasswordThatNobodyMaySee@host/a', 'the artifacts in (password of the URI)', undefined],
+  ])('MLflow starts with %s', async (destination, credentials, warning) => {
+    const start = await startMlflow({ AWS_ACCESS_KEY_ID: '' }, ['mlflow', 'server', `--artifacts-destination=${destination}`]);
+
+    expect({ code: start.code, stdout: start.stdout }).toEqual({ code: 0, stdout: `Starting MLflow with ${credentials}\n` });
+    expect(start.warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
+    if (/^(gs|wasbs):/.test(destination)) expect(start.mlflow.calls[0].env).not.toHaveProperty('AWS_DEFAULT_REGION');
+  });
+
+  test('leftover keys do not matter to another store', async () => {
+    const { stdout } = await startMlflow({ ...CREDENTIALS, AWS_ACCESS_KEY_ID: '"quoted"' }, ['mlflow', 'server', '--artifacts-destination=gs://models']);
+
+    expect(stdout).toBe('Starting MLflow with the credentials of gs://models\n');
+  });
+});
+
+describe('a backend store of the environment', () => {
+  const PASSWORD = 'p@ss/w%C3%B6rdThatNobodyMaySee';
+  const MLFLOW_BACKEND_STORE_URI = `postgresql://tracker:${PASSWORD}@db.example:5432/mlflow`;
+  const PIECES = [PASSWORD, 'wördThatNobodyMaySee', 'NobodyMaySee'];
+
+  test.each<[string, FakeDatabaseOptions]>([
+    ['where it cannot be initialised', {}],
+    ['where it does not answer', { refusals: Array<string>(9).fill(`${FAILED} could not translate host name "w%C3%B6rdThatNobodyMaySee@db"\n`) }],
+    ['where it refuses', { refusals: [`FATAL:  no user for ${MLFLOW_BACKEND_STORE_URI}, wördThatNobodyMaySee\n`] }],
+  ])('is not shown %s', async (_case, options) => {
+    const database = new FakeDatabase(options);
+    database.denyInitialisation();
+
+    const { code, stdout, stderr, message } = await startOn(database, { MLFLOW_BACKEND_STORE_URI, STARTUP_DEADLINE_SECONDS: '1' }, ['mlflow', 'server']);
+
+    expect([6, 7]).toContain(code);
+    expect(stderr).toContain('ERROR: ');
+    for (const piece of [MLFLOW_BACKEND_STORE_URI, ...PIECES]) expect(stdout + stderr + message).not.toContain(piece);
+    if (options.refusals === undefined) expect(stderr).toContain('tried (password of the URI)\n');
+  });
+
+  test('is in no arguments of a child process', async () => {
+    const database = new FakeDatabase();
+    const listing = 'import os, psycopg2\npsycopg2.record("arguments", open("/proc/self/cmdline").read())\n';
+    writeFileSync(join(database.environment.PYTHONPATH, 'mlflow/store/__init__.py'), '');
+    writeFileSync(join(database.environment.PYTHONPATH, 'mlflow/server/__init__.py'), listing);
+
+    const { code } = await startOn(database, { MLFLOW_BACKEND_STORE_URI }, ['mlflow', 'server']);
+
+    expect(code).toBe(0);
+    expect(database.eventsOf('initialise')).toEqual([['initialise', MLFLOW_BACKEND_STORE_URI, null, null]]);
+    expect(database.eventsOf('arguments')).toHaveLength(1);
+    expect(JSON.stringify(database.eventsOf('arguments'))).not.toContain('NobodyMaySee');
+  });
+
+  test.each(['mysql+pymysql://u:p@db.example/mlflow', 'mssql+pymssql://u:p@db.example/mlflow'])('%s is not checked without SQLAlchemy', async (uri) => {
+    expectStarted(await startMlflow({ ...CREDENTIALS, MLFLOW_BACKEND_STORE_URI: uri }), [/^WARNING: .*no sqlalchemy.*database at db.example /]);
+  });
+});
+
+test.each([
+  ['SSL error: certificate verify failed', 'the certificate of the database is not trusted'],
+  ['root certificate file "/tls/ca.crt" does not exist', 'the certificate of the database is not trusted'],
+  ['server certificate for "other" does not match host name "db.example"', 'the certificate of the database is not trusted'],
+  ['server does not support SSL, but SSL was required', 'do not agree about TLS'],
+  ['FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "mlflow", database "mlflow", no encryption', 'do not agree about TLS'],
+  ['FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "mlflow", database "mlflow", SSL off', 'do not agree about TLS'],
+])('TLS of the database fails at once: %s', async (refusal, title) => {
+  const start = await startOn(new FakeDatabase({ refusals: [`${FAILED} ${refusal}\n`] }), { STARTUP_DEADLINE_SECONDS: '60' });
+
+  expectFailure(start, 6, title);
+  expect(lines(start.stderr).at(-1)).toContain('prop tls of the store');
+  expect(start.seconds).toBeLessThan(5);
+});
+
+test('a host that may connect neither way is no matter of TLS', async () => {
+  const both = `${FAILED} FATAL:  no pg_hba.conf entry for host "h", SSL encryption\n${FAILED} FATAL:  no pg_hba.conf entry for host "h", no encryption\n`;
+
+  expectFailure(await startOn(new FakeDatabase({ refusals: [both] })), 6, 'the database refuses the user');
+});
+
+test.each([
+  [[], []],
+  [['', `${FAILED} Connection refused\n`], [/^WARNING: the read replica of the database does not answer: the database does not answer\. /]],
+])('a read replica that refuses %j is warned of at most', async (refusals, warnings) => {
+  const database = new FakeDatabase({ refusals: refusals.filter((refusal) => refusal !== ''), revision: 'c3' });
+  const replica = 'postgresql://replica.example:5432/mlflow';
+
+  // the only connection, so that the refusal is the replica's
+  const start = await startMlflow({ ...CREDENTIALS, ...database.environment, MLFLOW_READ_REPLICA_BACKEND_STORE_URI: replica });
+
+  expectStarted(start, warnings);
+  expect(database.eventsOf('connect').map((event) => event[1])).toEqual([replica]);
+});
+
+describe('login', () => {
+  const ADMIN_PASSWORD = 'AdminPasswordThatNobodyMaySee';
+  const INI = `[mlflow]\ndefault_permission = READ\ndatabase_uri = ${URI}\n`;
+  const COMMAND = ['mlflow', 'server', `--backend-store-uri=${URI}`, '--app-name=basic-auth'];
+  const LOGIN = {
+    MLFLOW_AUTH_ADMIN_USERNAME: 'admin',
+    MLFLOW_AUTH_ADMIN_PASSWORD: ADMIN_PASSWORD,
+    MLFLOW_FLASK_SERVER_SECRET_KEY: 'FlaskKeyThatNobodyMaySee',
+  };
+
+  async function startWith(database: FakeDatabase, changes: Environment = {}, ini: string | undefined = INI) {
+    const file = ini === undefined ? '/no/such/file' : join(scratch({ 'auth.ini': ini }), 'auth.ini');
+    const start = await startOn(database, { ...LOGIN, MLFLOW_AUTH_CONFIG_PATH: file, ...changes }, COMMAND);
+    for (const secret of [ADMIN_PASSWORD, LOGIN.MLFLOW_FLASK_SERVER_SECRET_KEY, 'IniPassword']) {
+      expect(start.stdout + start.stderr + start.warnings.join() + start.message).not.toContain(secret);
+    }
+    return start;
+  }
+
+  test.each(['MLFLOW_AUTH_ADMIN_USERNAME', 'MLFLOW_AUTH_ADMIN_PASSWORD', 'MLFLOW_FLASK_SERVER_SECRET_KEY'])('%s is needed', async (variable) => {
+    const database = new FakeDatabase();
+
+    expectFailure(await startWith(database, { [variable]: ' \n' }), 1, new RegExp(`^ERROR: ${variable} not set!$`));
+    expect(database.events).toEqual([]);
+  });
+
+  test.each([
+    ['elevenchars', 'has 11 characters, fewer than 12'],
+    ['password1234', 'is the one that older versions of MLflow shipped'],
+  ])('%s is no password', async (MLFLOW_AUTH_ADMIN_PASSWORD, form) => {
+    const start = await startWith(new FakeDatabase(), { MLFLOW_AUTH_ADMIN_PASSWORD });
+
+    expectFailure(start, 3, `ERROR: the password of the admin is one that MLflow refuses: it ${form}`);
+    expect(start.stderr).not.toContain(MLFLOW_AUTH_ADMIN_PASSWORD);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['without section', 'default_permission = READ\n', /it is no ini file/],
+    ['with another section', '[other]\n', /section \[mlflow\] is missing/],
+    ['without a database', '[mlflow]\ndefault_permission = READ\n', /it has no database_uri/],
+    ['with a raw %', `[mlflow]\ndefault_permission = READ\ndatabase_uri = postgresql://u:IniPassword%zz@h/d\n`, /wrong value/],
+  ])('a configuration %s is named', async (_case, ini, form) => {
+    const start = await startWith(new FakeDatabase(), {}, ini);
+
+    expectFailure(start, 3, 'ERROR: MLFLOW_AUTH_CONFIG_PATH is no configuration');
+    expect(lines(start.stderr)[0]).toMatch(form);
+  });
+
+  test('a configuration that is not there is named', async () => {
+    const start = await startWith(new FakeDatabase(), { MLFLOW_AUTH_CONFIG_PATH: '/no/such/file' });
+
+    expectFailure(start, 3, /MLFLOW_AUTH_CONFIG_PATH is no configuration of MLflow's login: No such file/);
+    expect(start.stderr).toContain('  where:  /no/such/file\n');
+  });
+
+  test('white space around its values is dropped, with a warning', async () => {
+    const start = await startWith(new FakeDatabase({ revision: 'c3', login: 'l2' }), { MLFLOW_AUTH_ADMIN_PASSWORD: `${ADMIN_PASSWORD}\n` });
+
+    expectStarted(start, [/^WARNING: MLFLOW_AUTH_ADMIN_PASSWORD has white space.*printf/]);
+    expect(start.mlflow.calls[0].env.MLFLOW_AUTH_ADMIN_PASSWORD).toBe(ADMIN_PASSWORD);
+  });
+
+  test('its tables and the admin are made once by two pods that start together, under the lock', async () => {
+    const database = new FakeDatabase({ revision: 'c3' });
+
+    const starts = await Promise.all([startWith(database), startWith(database)]);
+
+    expect(starts.map(({ code, mlflow }) => [code, mlflow.calls.length])).toEqual([[0, 1], [0, 1]]);
+    expect(database.eventsOf('initialise login')).toEqual([['initialise login', URI]]);
+    expect(database.eventsOf('admin')).toEqual([['admin', 'admin', ADMIN_PASSWORD.length]]);
+    expect(starts.map(({ stdout }) => stdout).join()).toContain('There is no login yet: making its tables and the admin\n');
+  });
+
+  test('an empty database gets both kinds of tables', async () => {
+    const database = new FakeDatabase();
+
+    expect((await startWith(database)).code).toBe(0);
+
+    expect(database.events.map(([kind]) => kind).filter((kind) => kind !== 'execute')).toEqual([
+      ...['connect', 'initialise', 'close'],
+      ...['connect', 'initialise login', 'admin', 'close'],
+    ]);
+  });
+
+  test('without --app-name nothing of it is looked at', async () => {
+    const database = new FakeDatabase({ revision: 'c3' });
+
+    expectStarted(await startOn(database, { MLFLOW_AUTH_CONFIG_PATH: '/no/such/file' }));
+    expect(database.eventsOf('initialise login')).toEqual([]);
+  });
+
+  test('its schema, where it is this one, is left as it is', async () => {
+    const database = new FakeDatabase({ revision: 'c3', login: 'l2' });
+
+    expectStarted(await startWith(database));
+    expect(database.eventsOf('initialise login')).toEqual([]);
+  });
+
+  test.each<[string, FakeDatabaseOptions, string]>([
+    ['older', { login: '8606fa83a998' }, 'older'],
+    ['of before there were revisions', { users: true }, 'older'],
+    ['newer', { login: 'm3' }, 'newer'],
+  ])('its schema that is %s is not touched', async (_case, options, state) => {
+    const database = new FakeDatabase({ revision: 'c3', ...options });
+
+    const start = await startWith(database);
+
+    expectFailure(start, 8, `is ${state} than this MLflow`);
+    expect(start.stderr).toContain('  tried:  reading the revision of the schema of the login tables\n');
+    expect(database.eventsOf('initialise login')).toEqual([]);
+  });
+
+  test('its schema that is older is upgraded where that is asked for', async () => {
+    const database = new FakeDatabase({ revision: 'c3', login: '8606fa83a998' });
+
+    const { code, stdout } = await startWith(database, { STARTUP_UPGRADE_SCHEMA: 'true' });
+
+    expect(code).toBe(0);
+    expect(lines(stdout)).toEqual(['Upgrading the schema of the login tables from revision 8606fa83a998 to l2', STARTING_MLFLOW]);
+    expect(database.eventsOf('initialise login')).toHaveLength(1);
+  });
+});
+
+describe('gc', () => {
+  const gc = (environment: Environment, flags: string[] = []) => run([PYTHON, '-S', SCRIPT, 'gc', ...flags], { HOME: '/nonexistent', ...environment });
+  const SERVER = 'http://127.0.0.1:1/mlflow';
+
+  test.each<[string, Environment, string[]]>([
+    ['MLFLOW_TRACKING_URI', {}, ['--backend-store-uri=sqlite:////x.db']],
+    ['MLFLOW_BACKEND_STORE_URI', { MLFLOW_TRACKING_URI: SERVER }, []],
+  ])('without %s deletes nothing', async (variable, environment, flags) => {
+    const { code, stdout, stderr } = await gc(environment, flags);
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: 'mlflow gc was not started, and nothing was deleted\n' });
+    expect(lines(stderr)[0]).toBe(`ERROR: ${variable} not set!`);
+    expect(lines(stderr).at(-1)).toContain(`Set ${variable}: the UR`);
+  });
+
+  test('without a server waits for it till the deadline, and deletes nothing', async () => {
+    const flags = ['--backend-store-uri=sqlite:////x.db', '--older-than=30d'];
+
+    const { code, stdout, stderr } = await gc({ MLFLOW_TRACKING_URI: SERVER, STARTUP_DEADLINE_SECONDS: '1.5' }, flags);
+
+    expect(code).toBe(9);
+    expect(lines(stdout)).toEqual([
+      expect.stringMatching(`^Waiting for the tracking server at ${SERVER}: the tracking server does not answer; no answer .*refused`),
+      'mlflow gc was not started, and nothing was deleted',
+    ]);
+    expect(stderr).toMatch(/^ERROR: the tracking server does not answer\n(.*\n)*.*gave up after 1.5 s/);
+  });
+});
+
 describe('the termination message', () => {
   test.each(['/no/such/directory/log', '/'])('is done without where %s is not a file', async (log) => {
     const { code, stderr } = await startMlflow({ ...CREDENTIALS, AWS_ACCESS_KEY_ID: '', TERMINATION_LOG: log });
@@ -768,8 +1088,9 @@ interface Cause {
 }
 
 test('the catalogue is a Markdown table with every cause', async () => {
-  const listing = 'import json, runpy, sys; print(json.dumps({n: vars(c) for n, c in runpy.run_path(sys.argv[1])["CAUSES"].items()}))';
-  const causes = JSON.parse((await run([PYTHON, '-S', '-c', listing, SCRIPT], {})).stdout) as Record<string, Cause>;
+  const listing =
+    'import json, runpy, sys; s = runpy.run_path(sys.argv[1]); print(json.dumps([{n: vars(c) for n, c in s["CAUSES"].items()}, s["USUAL"]]))';
+  const [causes, usual] = JSON.parse((await run([PYTHON, '-S', '-c', listing, SCRIPT], {})).stdout) as [Record<string, Cause>, Environment];
 
   const { code, stdout, stderr } = await run([PYTHON, '-S', SCRIPT, 'causes'], {});
 
@@ -780,7 +1101,7 @@ test('the catalogue is a Markdown table with every cause', async () => {
   expect(Object.keys(causes).length).toBeGreaterThan(20);
   expect(rows).toHaveLength(Object.keys(causes).length);
   for (const { code: exitCode, title } of Object.values(causes)) {
-    const text = title.replaceAll(/\{(\w+)\}/g, '`<$1>`');
+    const text = title.replaceAll(/\{(\w+)\}/g, (_all, name: string) => usual[name] ?? `\`<${name}>\``);
     expect(rows).toContainEqual([String(exitCode), text, expect.stringMatching(/./), expect.stringMatching(/./)]);
   }
   expect(stdout).not.toMatch(/\{\w+\}/);

@@ -1,0 +1,185 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { Server, createServer } from 'node:https';
+import { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Testing } from 'cdk8s';
+import { ExternalS3, ExternalS3Props, S3Checksums } from '../../lib/artifact-store/external-s3';
+import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
+import { Credentials } from '../../lib/credentials/credentials';
+import { k8s } from '../../imports/k8s';
+import { faults } from '../helpers';
+import { Environment, ROOT, run, scratch } from '../run-script';
+import { Minio, PYTHON, Postgres, until } from './servers';
+
+const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const KEY = 'minio-Ab12Cd34Ef56Gh';
+const SECRET = 'SecretKeyThatNobodyMaySee123456789012345';
+const PASSWORD = 'p@ss:w/o?rd#%20 &';
+const SECRETS: Environment = { AWS_ACCESS_KEY_ID: KEY, AWS_SECRET_ACCESS_KEY: SECRET, PGUSER: 'mlflow', PGPASSWORD: PASSWORD };
+const CONNECT = `
+import psycopg2, sys
+connection = psycopg2.connect(sys.argv[1], connect_timeout=5)
+cursor = connection.cursor()
+cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+print("encrypted" if cursor.fetchone()[0] else "plain")
+`;
+
+jest.setTimeout(60_000);
+
+let folder: string;
+let minio: Minio;
+let postgres: Postgres;
+let plainPostgres: Postgres;
+let tlsStore: Server;
+
+/** An authority, another one, and a certificate for "localhost" only, from the first. */
+function makeCertificates(directory: string): void {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc'];
+  for (const name of ['ca', 'other']) openssl('req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.crt`);
+  openssl('req', ...key, '-subj', '/CN=server', '-addext', 'subjectAltName=DNS:localhost', '-keyout', 'server.key', '-out', 'server.csr');
+  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-days', '2', '-copy_extensions', 'copy', '-out', 'server.crt');
+}
+
+async function makeUser(server: Postgres): Promise<void> {
+  await server.sql('postgres', [`CREATE ROLE mlflow LOGIN PASSWORD '${PASSWORD}'`], ['CREATE DATABASE mlflow OWNER mlflow']);
+}
+
+/** PostgreSQL reads a key only where it is its own, and nobody else's. */
+async function turnOnTls(server: Postgres): Promise<void> {
+  const files = scratch({ 'server.key': '', 'server.crt': readFileSync(join(folder, 'server.crt'), 'utf8') });
+  const keyFile = join(files, 'server.key');
+  chmodSync(keyFile, 0o600);
+  writeFileSync(keyFile, readFileSync(join(folder, 'server.key')));
+  if (process.getuid?.() === 0) {
+    const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
+    for (const path of [files, keyFile]) chownSync(path, id('-u'), id('-g'));
+    chmodSync(join(files, 'server.crt'), 0o644);
+  }
+  const settings = [`ssl_cert_file = '${files}/server.crt'`, `ssl_key_file = '${keyFile}'`, 'ssl = on'];
+  await server.sql('postgres', ...settings.map((setting) => [`ALTER SYSTEM SET ${setting}`]), ['SELECT pg_reload_conf()']);
+}
+
+/** MinIO behind TLS. */
+async function terminateTls(target: Minio): Promise<Server> {
+  const [key, cert] = ['server.key', 'server.crt'].map((name) => readFileSync(join(folder, name)));
+  const server = createServer({ key, cert }, (incoming, outgoing) => {
+    const { method, url, headers } = incoming;
+    const forwarded = request(`${target.url}${url}`, { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(forwarded);
+  });
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  return server;
+}
+
+beforeAll(async () => {
+  folder = scratch();
+  makeCertificates(folder);
+  [minio, postgres, plainPostgres] = await Promise.all([Minio.start(), Postgres.start(), Postgres.start()]);
+  await Promise.all([makeUser(postgres), makeUser(plainPostgres)]);
+  await turnOnTls(postgres);
+  await until('TLS', async () => ((await connect({ mode: PostgresTlsMode.REQUIRE })).stdout === 'encrypted\n' ? true : undefined));
+  await minio.mc('mb', 's/models');
+  await minio.makeUser(KEY, SECRET, 'models');
+  tlsStore = await terminateTls(minio);
+}, 90_000);
+
+afterAll(() => {
+  tlsStore.close();
+});
+
+/** What the kubelet makes of a store: the variables, with their Secrets read, and the files where the variables say they are. */
+function pod(store: { environment: k8s.EnvVar[]; volumes?: k8s.Volume[]; volumeMounts?: k8s.VolumeMount[] }): Environment {
+  const environment = Object.fromEntries(store.environment.map(({ name, value }) => [name, value ?? SECRETS[name]]));
+  for (const { name, mountPath } of store.volumeMounts ?? []) {
+    const { secret, configMap } = store.volumes!.find((volume) => volume.name === name)!;
+    const [source, items] = [secret?.secretName ?? configMap!.name!, (secret ?? configMap)!.items!];
+    const mount = scratch(Object.fromEntries(items.map(({ path, key }) => [path, readFileSync(join(folder, `${source}.${key}`), 'utf8')])));
+    for (const [variable, value] of Object.entries(environment)) environment[variable] = value.replace(mountPath, mount);
+  }
+  return environment;
+}
+
+function externalPostgres(props: Partial<ExternalPostgresProps>): ExternalPostgres {
+  const chart = Testing.chart();
+  const credentials = Credentials.fromSecretName(chart, 'User', 'db-user');
+  const store = new ExternalPostgres(chart, 'Database', { host: 'localhost', port: postgres.port, credentials, ...props });
+  expect(faults(chart)).toEqual([]);
+  return store;
+}
+
+function connect(tls: ExternalPostgresProps['tls'], props: Partial<ExternalPostgresProps> = {}) {
+  const store = externalPostgres({ tls, ...props });
+  return run([PYTHON, '-c', CONNECT, store.uri!], pod(store));
+}
+
+describe('PostgreSQL', () => {
+  const ca = (configMapName: string) => ({ configMapName, key: 'crt' });
+
+  test.each<[string, ExternalPostgresProps['tls'], Partial<ExternalPostgresProps>, string]>([
+    ['nothing said', undefined, {}, 'encrypted'],
+    ['DISABLE', { mode: PostgresTlsMode.DISABLE }, {}, 'plain'],
+    ['PREFER', { mode: PostgresTlsMode.PREFER }, {}, 'encrypted'],
+    ['the authority', { ca: ca('ca') }, {}, 'encrypted'],
+    ['VERIFY_CA and another host', { ca: ca('ca'), mode: PostgresTlsMode.VERIFY_CA }, { host: '127.0.0.1' }, 'encrypted'],
+  ])('with %s a connection is made', async (_, tls, props, outcome) => {
+    expect(await connect(tls, props)).toMatchObject({ code: 0, stdout: `${outcome}\n`, stderr: '' });
+  });
+
+  test.each<[string, ExternalPostgresProps['tls'], Partial<ExternalPostgresProps>, string]>([
+    ['the authority and another host', { ca: ca('ca') }, { host: '127.0.0.1' }, 'does not match host name "127.0.0.1"'],
+    ['another authority', { ca: ca('other') }, {}, 'certificate verify failed'],
+    ['VERIFY_CA and another authority', { ca: ca('other'), mode: PostgresTlsMode.VERIFY_CA }, {}, 'certificate verify failed'],
+  ])('with %s none is made', async (_, tls, props, reason) => {
+    const { code, stderr } = await connect(tls, props);
+    expect(code).toBe(1);
+    expect(stderr).toContain(reason);
+  });
+
+  test('a server without TLS is refused, unless it may be one', async () => {
+    const { code, stderr } = await connect(undefined, { port: plainPostgres.port });
+    expect(code).toBe(1);
+    expect(stderr).toContain('server does not support SSL, but SSL was required');
+    expect(await connect({ mode: PostgresTlsMode.PREFER }, { port: plainPostgres.port })).toMatchObject({ code: 0, stdout: 'plain\n' });
+  });
+
+  test('the replica has user, password and TLS of the server', async () => {
+    const store = externalPostgres({ tls: { ca: ca('ca') }, port: plainPostgres.port, readReplica: { host: 'localhost', port: postgres.port } });
+    const environment = pod(store);
+    expect(await run([PYTHON, '-c', CONNECT, environment.MLFLOW_READ_REPLICA_BACKEND_STORE_URI], environment)).toMatchObject({ code: 0, stdout: 'encrypted\n' });
+  });
+});
+
+describe('S3', () => {
+  function start(props: Partial<ExternalS3Props>) {
+    const chart = Testing.chart();
+    const credentials = Credentials.fromSecretName(chart, 'Keys', 's3-keys');
+    const store = new ExternalS3(chart, 'Store', { bucket: 'models', credentials, ...props });
+    expect(faults(chart)).toEqual([]);
+    const environment = { ...pod(store), STARTUP_DEADLINE_SECONDS: '2', TERMINATION_LOG: '/dev/null' };
+    return run([PYTHON, SCRIPT, 'echo', 'started', `--artifacts-destination=${store.artifactsDestination}`], environment);
+  }
+  const tlsEndpoint = () => `https://localhost:${(tlsStore.address() as AddressInfo).port}`;
+
+  test('the start script puts, gets and deletes with what the store says', async () => {
+    const { code, stdout, stderr } = await start({ endpointUrl: minio.url, prefix: 'mlflow/team-a', checksums: S3Checksums.WHEN_REQUIRED });
+    expect(stderr).toBe('');
+    expect([code, stdout]).toEqual([0, expect.stringContaining('started --artifacts-destination=s3://models/mlflow/team-a')]);
+    expect(await minio.mc('ls', '--recursive', 's/models')).toBe('');
+  });
+
+  test('the certificate of the store is checked against the authority', async () => {
+    expect(await start({ endpointUrl: tlsEndpoint(), ca: { secretName: 'ca', key: 'crt' } })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test.each([undefined, { secretName: 'other', key: 'crt' }])('with authority %j it is refused', async (ca) => {
+    const { code, stderr } = await start({ endpointUrl: tlsEndpoint(), ca });
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toContain('CERTIFICATE_VERIFY_FAILED');
+  });
+});

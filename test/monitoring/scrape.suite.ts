@@ -1,0 +1,256 @@
+// What a real Prometheus makes of the pages of a real MLflow server and of the store monitor: the rules and the dashboard
+// speak of metrics that are there. Needs Prometheus, and a Python with MLflow, its exporter and the drivers of both stores.
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Server, createServer } from 'node:http';
+import { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Chart, Testing } from 'cdk8s';
+import { MlflowStack } from '../../lib';
+import { ofKind } from '../helpers';
+import { ROOT, scratch } from '../run-script';
+import { dashboardOf, rulesOf } from './metrics';
+import { GET_PROMETHEUS, program } from './prometheus';
+
+const MODULES = ['mlflow', 'prometheus_flask_exporter', 'boto3', 'psycopg2'];
+const FIND_MODULES = `import importlib.util, sys; missing = [m for m in sys.argv[1:] if not importlib.util.find_spec(m)]; sys.exit(missing or None)`;
+const PROMETHEUS = program('PROMETHEUS', 'prometheus', ['--version'], GET_PROMETHEUS);
+const PYTHON = program('PYTHON', 'python3', ['-c', FIND_MODULES, ...MODULES], 'pip install mlflow prometheus-flask-exporter boto3 psycopg2-binary');
+
+const LIMIT_MS = 120_000;
+jest.setTimeout(LIMIT_MS + 30_000);
+
+/** Working; has lost a table, its stores and nearly all its space; is not there at all. */
+const NAMESPACES = ['working', 'broken', 'gone'];
+const charts = NAMESPACES.map((namespace) => {
+  const chart = new Chart(Testing.app(), 'test', { namespace });
+  new MlflowStack(chart, 'Stack', { trackingServer: { metrics: {} } });
+  return Testing.synth(chart);
+});
+
+interface Rule {
+  readonly name: string;
+  readonly health: string;
+  readonly lastError?: string;
+  readonly state: string;
+}
+interface Answer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data: {
+    readonly result: { readonly metric: Record<string, string>; readonly value: [number, string] }[];
+    readonly groups: { readonly file: string; readonly rules: Rule[] }[];
+  };
+}
+
+const children: ChildProcess[] = [];
+let kubelet: Server;
+let mlflow: { [namespace: string]: string };
+let prometheus: string;
+
+/** A program in a group of its own, since MLflow starts others. */
+function start(command: string[], env: Record<string, string> = {}): void {
+  const home = scratch();
+  children.push(spawn(command[0], command.slice(1), { cwd: home, env: { PATH: process.env.PATH, HOME: home, ...env }, stdio: 'ignore', detached: true }));
+}
+
+async function listen(server: Server): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  await once(server.close(), 'close');
+  return port;
+}
+
+async function until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
+  let reason: unknown = 'nothing came';
+  for (const end = Date.now() + LIMIT_MS; Date.now() < end; await sleep(500)) {
+    try {
+      const result = await attempt();
+      if (result !== undefined) return result;
+    } catch (error) {
+      reason = error;
+    }
+  }
+  throw new Error(`waited ${LIMIT_MS} ms for ${what}: ${String(reason)}`);
+}
+
+const answers = (url: string) => until(url, async () => ((await fetch(url)).ok ? true : undefined));
+const ask = async (path: string) => (await (await fetch(`${prometheus}/api/v1/${path}`)).json()) as Answer;
+
+/** An MLflow server with a database of its own. */
+async function startMlflow(): Promise<{ url: string; database: string }> {
+  const [port, directory] = [await freePort(), scratch()];
+  const database = join(directory, 'mlflow.db');
+  start(
+    [
+      PYTHON,
+      '-m',
+      'mlflow',
+      'server',
+      '--host=127.0.0.1',
+      `--port=${port}`,
+      `--backend-store-uri=sqlite:///${database}`,
+      `--artifacts-destination=${directory}`,
+    ],
+    {
+      MLFLOW_WORKERS: '1',
+      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+      MLFLOW_EXPOSE_PROMETHEUS: scratch(),
+    },
+  );
+  return { url: `http://127.0.0.1:${port}`, database };
+}
+
+/** The store monitor. Nothing listens at port 1. */
+async function startMonitor(uri: string, destination: string): Promise<string> {
+  const port = await freePort();
+  start([PYTHON, join(ROOT, 'lib/tracking-server/start-mlflow.py'), 'monitor', `--backend-store-uri=${uri}`, `--artifacts-destination=${destination}`], {
+    STARTUP_MONITOR_PORT: String(port),
+    MLFLOW_S3_ENDPOINT_URL: 'http://127.0.0.1:1',
+    AWS_ACCESS_KEY_ID: 'nobody',
+    AWS_SECRET_ACCESS_KEY: 'nothing',
+    PGUSER: 'nobody',
+    PGPASSWORD: 'nothing',
+  });
+  return `127.0.0.1:${port}`;
+}
+
+/** The metrics of kubelet and cAdvisor that are in use, by the names that Kubernetes gives them. */
+function kubeletPage(): string {
+  const volumes = [
+    ['working', 50],
+    ['broken', 5],
+  ].flatMap(([namespace, free]) =>
+    ['data-postgres-0', 'data-minio-0'].flatMap((claim) =>
+      Object.entries({ capacity_bytes: 100, available_bytes: free, inodes: 100, inodes_free: free }).map(
+        ([metric, value]) => `kubelet_volume_stats_${metric}{namespace="${namespace}",persistentvolumeclaim="${claim}"} ${value}`,
+      ),
+    ),
+  );
+  const container = '{namespace="working",pod="mlflow-7d9f8b6c5-x2x8z",container="mlflow"}';
+  return [...volumes, `container_memory_working_set_bytes${container} 4e8`, `container_cpu_usage_seconds_total${container} ${process.uptime() / 10}`, ''].join(
+    '\n',
+  );
+}
+
+beforeAll(async () => {
+  kubelet = createServer((_, response) => response.setHeader('Content-Type', 'text/plain; version=0.0.4').end(kubeletPage()));
+  const [working, broken] = [await startMlflow(), await startMlflow()];
+  const monitors = [await startMonitor('sqlite:///mlflow.db', '/artifacts'), await startMonitor('postgresql://127.0.0.1:1/mlflow', 's3://bucket')];
+  mlflow = { working: working.url, broken: broken.url };
+  await Promise.all([...Object.values(mlflow).map((url) => answers(`${url}/health`)), ...monitors.map((host) => answers(`http://${host}/metrics`))]);
+  execFileSync(PYTHON, ['-c', 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("DROP TABLE experiments")', broken.database]);
+
+  const port = await freePort();
+  // the labels that the Prometheus operator makes of a ServiceMonitor
+  const pod = (host: string, namespace: string, service: string) => ({ targets: [host], labels: { namespace, job: service, service, pod: host } });
+  const targets = ['working', 'broken'].flatMap((namespace, index) => [
+    pod(new URL(mlflow[namespace]).host, namespace, 'mlflow-service'),
+    pod(monitors[index], namespace, 'mlflow-monitor'),
+  ]);
+  const config = {
+    global: { scrape_interval: '1s', evaluation_interval: '1s' },
+    rule_files: ['*.rules'],
+    scrape_configs: [
+      { job_name: 'stacks', static_configs: targets },
+      { job_name: 'kubelet', honor_labels: true, static_configs: [{ targets: [`127.0.0.1:${await listen(kubelet)}`] }] },
+    ],
+  };
+  const files = charts.map((objects, index) => [`${NAMESPACES[index]}.rules`, JSON.stringify(ofKind(objects, 'PrometheusRule')[0].spec)]);
+  const directory = scratch({ 'prometheus.yml': JSON.stringify(config), ...Object.fromEntries(files) });
+  start([PROMETHEUS, `--config.file=${directory}/prometheus.yml`, `--storage.tsdb.path=${scratch()}`, `--web.listen-address=127.0.0.1:${port}`]);
+  prometheus = `http://127.0.0.1:${port}`;
+  await answers(`${prometheus}/-/ready`);
+});
+
+afterAll(async () => {
+  kubelet.close();
+  await Promise.all(
+    children.map(async (child) => {
+      if (child.exitCode !== null || child.pid === undefined) return;
+      const ended = once(child, 'exit');
+      process.kill(-child.pid, 'SIGKILL');
+      await ended;
+    }),
+  );
+});
+
+/** Users of both servers, as long as they are needed. */
+async function use(): Promise<void> {
+  await Promise.all(Object.values(mlflow).map((url) => fetch(`${url}/api/2.0/mlflow/experiments/get?experiment_id=0`).then((response) => response.text())));
+}
+
+async function states(namespace: string): Promise<Rule[]> {
+  const { data } = await ask('rules?type=alert');
+  return data.groups.filter(({ file }) => file.endsWith(`/${namespace}.rules`)).flatMap(({ rules }) => rules);
+}
+
+const ALL = rulesOf(charts[0]).map(({ alert }) => alert as string);
+const DOWN = ['MlflowTrackingServerDown', 'MlflowStoreMonitorDown'];
+
+// they would fire after their minutes
+test.each([
+  ['broken', ALL.filter((alert) => !DOWN.includes(alert))],
+  ['gone', DOWN],
+  ['working', []],
+])('alerts of the stack that is %s', async (namespace, expected) => {
+  const active = async () => {
+    await use();
+    const rules = await states(namespace);
+    expect(rules.map(({ name, health, lastError }) => [name, health, lastError])).toEqual(ALL.map((name) => [name, 'ok', undefined]));
+    return rules.filter(({ state }) => state !== 'inactive').map(({ name }) => name);
+  };
+  await until(`${expected.join()} of ${namespace}`, async () => ((await active()).join() === expected.join() ? true : undefined));
+  expect(await active()).toEqual(expected);
+});
+
+interface Target {
+  readonly expr: string;
+  readonly legendFormat: string;
+}
+
+describe('the dashboard', () => {
+  const targets: [string, Target][] = dashboardOf(charts[0]).panels.flatMap(
+    ({ title, type, targets: list }: { title: string; type: string; targets: Target[] }) =>
+      list.map((target) => [`${title} (${type}), ${target.legendFormat}`, target]),
+  );
+
+  test.each(targets)('has data for %s', async (_, { expr, legendFormat }) => {
+    const query = `query?query=${encodeURIComponent(expr.replaceAll('$__rate_interval', '10s'))}`;
+    const result = await until(expr, async () => {
+      await use();
+      const answer = await ask(query);
+      const numbers = answer.data.result.filter(({ value }) => Number.isFinite(Number(value[1])));
+      return numbers.length === 0 ? undefined : numbers;
+    });
+    // one series for a legend, and one label to tell several apart
+    if (legendFormat === '__auto') result.forEach(({ metric }) => expect(Object.keys(metric)).toHaveLength(1));
+    else expect(result).toHaveLength(1);
+  });
+
+  test.each([
+    ['working', 1, 0],
+    ['broken', 0, 100],
+  ])('says of the stack that is %s what is the case', async (namespace, stores, failed) => {
+    const { panels } = dashboardOf(charts[NAMESPACES.indexOf(namespace)]);
+    const values = async () => {
+      await use();
+      const stats = panels.filter(({ type }: { type: string }) => type === 'stat') as { title: string; targets: Target[] }[];
+      const results = await Promise.all(stats.map(({ targets: [{ expr }] }) => ask(`query?query=${encodeURIComponent(expr)}`)));
+      return Object.fromEntries(stats.map(({ title }, index) => [title, Number(results[index].data.result[0].value[1])]));
+    };
+    expect(await values()).toMatchObject({
+      'Pods that answer': 1,
+      'Artifact store takes files': stores,
+      'Database answers': stores,
+      'Failed requests': failed,
+    });
+    expect((await values()).Requests).toBeGreaterThan(0);
+  });
+});

@@ -2,7 +2,7 @@
 
 /** lib/artifact-store/make-bucket.sh */
 export const MAKE_BUCKET_SH = `#!/bin/bash
-# Makes the bucket, and a user who may use this bucket and nothing else. Run again, it changes nothing.
+# Makes the bucket the way it is described, and a user who may use this bucket and nothing else. Run again, it changes nothing.
 # The image has bash, coreutils and mc only; mc reads the administrator's credentials from config.json.
 set -euo pipefail
 export MC_CONFIG_DIR=/tmp/mc
@@ -43,6 +43,26 @@ JSON
 username=$(<"$CREDENTIALS_DIR/user.username")
 mc mb --quiet --ignore-existing --region "$REGION" "store/$BUCKET" >/dev/null
 mc anonymous set none "store/$BUCKET" >/dev/null
+
+case \${VERSIONING:-} in
+  # the tracking server checks the store four times a minute with an object that it deletes again
+  true) mc version enable --excluded-prefixes "$UNVERSIONED_PREFIX" "store/$BUCKET" >/dev/null ;;
+  # in a bucket that never had versions, suspending them would make every delete leave a marker behind
+  false)
+    versioning=$(mc version info --json "store/$BUCKET")
+    case $versioning in *'"Enabled"'*) mc version suspend "store/$BUCKET" >/dev/null ;; esac ;;
+esac
+if [ -n "\${LIFECYCLE:-}" ]; then
+  printf '%s' "$LIFECYCLE" | mc ilm rule import "store/$BUCKET" >/dev/null
+elif ! answer=$(mc ilm rule rm --all --force "store/$BUCKET" 2>&1 >/dev/null); then
+  case $answer in *'lifecycle configuration does not exist'*) ;; *) echo "$answer" >&2; exit 1 ;; esac
+fi
+if [ -n "\${QUOTA_BYTES:-}" ]; then
+  mc quota set "store/$BUCKET" --size "$QUOTA_BYTES" >/dev/null
+else
+  mc quota clear "store/$BUCKET" >/dev/null
+fi
+
 # mc asks for name and secret on standard input when they are no arguments
 printf '%s\\n%s\\n' "$username" "$(<"$CREDENTIALS_DIR/user.password")" | mc admin user add store >/dev/null
 mc admin policy create store "$POLICY" /tmp/policy.json >/dev/null
@@ -89,49 +109,68 @@ SQL
 echo "Database \\"$DATABASE\\" and its user are ready"
 `;
 
-/** lib/tracking-server/proxied_s3.py */
-export const PROXIED_S3_PY = `"""MLflow plugin: artifacts on S3 that travel through the tracking server only.
+/** lib/tracking-server/proxied_artifacts.py */
+export const PROXIED_ARTIFACTS_PY = `"""MLflow plugin: artifacts that travel through the tracking server only.
 
 MLflow tells its clients to use presigned URLs of the artifact store whenever the repository class of the
-artifacts destination says it can make them. This class can do all that MLflow's own S3 repository does, except
+artifacts destination says it can make them. These classes can do all that MLflow's own repositories do, except
 that, so clients keep to the tracking server.
 """
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.azure_blob_artifact_repo import AzureBlobArtifactRepository
+from mlflow.store.artifact.gcs_artifact_repo import GCSArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
 
-class ProxiedS3ArtifactRepository(ArtifactRepository):
+class ProxiedArtifactRepository(ArtifactRepository):
+    """Hands everything to a repository of MLflow. The library of its cloud is imported when one is made."""
+
+    original = None
+
     def __init__(self, artifact_uri, tracking_uri=None, registry_uri=None):
         super().__init__(artifact_uri, tracking_uri, registry_uri)
-        self._s3 = S3ArtifactRepository(artifact_uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
+        self._repository = self.original(artifact_uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
 
     def log_artifact(self, local_file, artifact_path=None):
-        return self._s3.log_artifact(local_file, artifact_path)
+        return self._repository.log_artifact(local_file, artifact_path)
 
     def log_artifacts(self, local_dir, artifact_path=None):
-        return self._s3.log_artifacts(local_dir, artifact_path)
+        return self._repository.log_artifacts(local_dir, artifact_path)
 
     def list_artifacts(self, path=None):
-        return self._s3.list_artifacts(path)
+        return self._repository.list_artifacts(path)
 
     def _download_file(self, remote_file_path, local_path):
-        return self._s3._download_file(remote_file_path, local_path)
+        return self._repository._download_file(remote_file_path, local_path)
 
     def delete_artifacts(self, artifact_path=None):
-        return self._s3.delete_artifacts(artifact_path)
+        return self._repository.delete_artifacts(artifact_path)
 
     def upload_archived_trace_data_bytes(self, data):
-        return self._s3.upload_archived_trace_data_bytes(data)
+        return self._repository.upload_archived_trace_data_bytes(data)
+
+
+class ProxiedS3ArtifactRepository(ProxiedArtifactRepository):
+    original = S3ArtifactRepository
+
+
+class ProxiedGCSArtifactRepository(ProxiedArtifactRepository):
+    original = GCSArtifactRepository
+
+
+class ProxiedAzureBlobArtifactRepository(ProxiedArtifactRepository):
+    original = AzureBlobArtifactRepository
 `;
 
 /** lib/credentials/fill-secrets.py */
 export const FILL_SECRETS_PY = `#!/usr/bin/env python3
-"""Fills the Secrets of a store in the cluster, before and after the store's own tool has made the user.
+"""Fills Secrets in the cluster. Those of a store: before and after the store's own tool has made the user.
 
   fill-secrets.py prepare   make up what is missing; write the administrator's Secret and leave all values as
                        files in CREDENTIALS_DIR for the next container
   fill-secrets.py publish   write the user's Secret, which is what the pods that use the store wait for
+  fill-secrets.py fill      make up and write what is missing in the Secrets of SECRETS, which belong to no store
 
 What stands in a Secret is never changed. Needs nothing but Python's standard library.
 """
@@ -147,8 +186,10 @@ import time
 import urllib.error
 import urllib.request
 
-DIRECTORY = os.environ["CREDENTIALS_DIR"]
-SPECS = json.loads(os.environ["CREDENTIALS"])
+DIRECTORY = os.environ.get("CREDENTIALS_DIR", "")
+SPECS = json.loads(os.environ.get("CREDENTIALS", "[]"))
+# [{"secretName": …, "values": {key: {"text": …} or {"length": …}}}]
+SECRETS = json.loads(os.environ.get("SECRETS", "[]"))
 SERVICE_ACCOUNT = os.environ.get("SERVICE_ACCOUNT_DIR", "/var/run/secrets/kubernetes.io/serviceaccount")
 API_SERVER = os.environ.get(
     "API_SERVER",
@@ -209,7 +250,10 @@ def call(method, secret_name, body=None):
             ) from None
         raise NotYet(f"the API server answered {error.code} to {method} {secret_name}") from None
     except OSError as error:
-        raise NotYet(f"the API server at {API_SERVER} cannot be reached: {error}") from None
+        raise NotYet(
+            f"the API server at {API_SERVER} cannot be reached: {error}. Where it listens at another port than 443, 6443, "
+            "8443 or 16443, the NetworkPolicy of this Job has to let it through: add the port to networkPolicy.egress"
+        ) from None
 
 
 def until_done(action):
@@ -260,8 +304,8 @@ def make_username(beginning):
     return beginning + "".join(secrets.choice(ALPHABET) for _ in range(USERNAME_LENGTH - len(beginning)))
 
 
-def make_password():
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
+def make_password(length=PASSWORD_LENGTH):
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 def prepare_one(spec):
@@ -284,21 +328,30 @@ def prepare_one(spec):
 
 
 def publish_one(spec):
-    if not spec["generated"]:
-        return
-    secret = call("GET", spec["secretName"])
+    if spec["generated"]:
+        write_missing(
+            spec["secretName"], {spec[field + "Key"]: lambda field=field: read(spec, field) for field in ("username", "password")}
+        )
+
+
+def fill_one(spec):
+    write_missing(
+        spec["secretName"],
+        {key: lambda value=value: value.get("text") or make_password(value["length"]) for key, value in spec["values"].items()},
+    )
+
+
+def write_missing(name, makers):
+    """Writes the keys that have no value yet."""
+    secret = call("GET", name)
     there = data_of(secret)
-    missing = {
-        spec[field + "Key"]: base64.b64encode(read(spec, field).encode()).decode()
-        for field in ("username", "password")
-        if not there.get(spec[field + "Key"])
-    }
+    missing = {key: base64.b64encode(make().encode()).decode() for key, make in makers.items() if not there.get(key)}
     if not missing:
-        say(f'Secret "{spec["secretName"]}" has all its keys: left as it is')
+        say(f'Secret "{name}" has all its keys: left as it is')
         return
     version = secret["metadata"]["resourceVersion"]
-    call("PATCH", spec["secretName"], {"metadata": {"resourceVersion": version}, "data": missing})
-    say(f'Secret "{spec["secretName"]}": wrote {", ".join(sorted(missing))}')
+    call("PATCH", name, {"metadata": {"resourceVersion": version}, "data": missing})
+    say(f'Secret "{name}": wrote {", ".join(sorted(missing))}')
 
 
 def write_client_files():
@@ -319,6 +372,9 @@ def main(arguments):
     elif arguments == ["publish"]:
         user = next(spec for spec in SPECS if spec["role"] == "user")
         until_done(lambda: publish_one(user))
+    elif arguments == ["fill"]:
+        for spec in SECRETS:
+            until_done(lambda spec=spec: fill_one(spec))
     else:
         sys.exit(__doc__)
 
@@ -335,15 +391,19 @@ start-mlflow.py COMMAND [ARGUMENT...]    check environment, artifact store and d
 start-mlflow.py doctor [--json]          all checks, against the running server; changes nothing
 start-mlflow.py doctor --client URL      for notebooks: is it this environment, or the experiment?
 start-mlflow.py monitor [PORT]           checks both stores again and again; health and metrics by HTTP
+start-mlflow.py gc [ARGUMENT...]         makes sure that the tracking server answers, then becomes mlflow gc
 start-mlflow.py causes                   the catalogue of causes, as a Markdown table
 """
 
 import argparse
 import base64
 import binascii
+import configparser
 import contextlib
 import email.utils
+import fnmatch
 import glob
+import http.client
 import http.server
 import importlib.util
 import json
@@ -351,6 +411,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -377,7 +438,31 @@ MAX_SKEW_SECONDS = 15 * 60
 # "mlflow" in ASCII: any number does, as long as all pods of one database use the same
 INIT_LOCK = 0x6D6C666C6F77
 PROBE_PREFIX = ".mlflow-preflight/"
-CLEANED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MLFLOW_S3_ENDPOINT_URL")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+CLEANED = (*KEYS, "AWS_SESSION_TOKEN", "MLFLOW_S3_ENDPOINT_URL")
+CLEANED_LOGIN = (
+    "MLFLOW_AUTH_ADMIN_USERNAME",
+    "MLFLOW_AUTH_ADMIN_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+SECRET_VARIABLES = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "PGPASSWORD",
+    "MLFLOW_AUTH_ADMIN_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_CLIENT_SECRET",
+)
+MIN_PASSWORD_LENGTH = 12
+# the one that older MLflow versions shipped, which MLflow refuses
+LEGACY_PASSWORD = "password1234"  # noqa: S105
 # what a PostgreSQL that is not ready yet, or is busy, answers; every other refusal is final
 PASSING_REFUSALS = (
     "the database system is starting up",
@@ -388,10 +473,26 @@ PASSING_REFUSALS = (
     "too many clients already",
     "too many connections",
 )
+# Programs of child processes. The URI is in their environment: arguments can be read by every process of the machine.
 INITIALISE = """
-import sys
+import os, sys
 from mlflow.server.handlers import initialize_backend_stores
-initialize_backend_stores(sys.argv[1], None, sys.argv[2] or None)
+initialize_backend_stores(os.environ["MLFLOW_BACKEND_STORE_URI"], None, sys.argv[1] or None)
+"""
+UPGRADE = """
+import os
+from mlflow.cli import cli
+cli(["db", "upgrade", os.environ["MLFLOW_BACKEND_STORE_URI"]], prog_name="mlflow")
+"""
+INITIALISE_LOGIN = """
+from mlflow.server.auth import auth_config, create_admin_user, store
+store.init_db(auth_config.database_uri)
+create_admin_user(auth_config.admin_username, auth_config.admin_password)
+"""
+GC = """
+import os, sys
+from mlflow.cli import cli
+cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]], prog_name="mlflow")
 """
 
 
@@ -506,6 +607,70 @@ CAUSES = {
         "Uploads and downloads through the server work all the same, but presigned URLs (ArtifactTransfer.DIRECT) do not.",
         "Set the prop region of the store, which becomes AWS_DEFAULT_REGION, to {actual}.",
     ),
+    "pod-identity": Cause(
+        EXIT_CREDENTIALS,
+        "the pod has no identity that the artifact store takes (NoCredentialsError)",
+        "The pod is to use the role of its ServiceAccount, and boto3 finds none: the ServiceAccount has no annotation for it, "
+        "or the webhook or agent that acts on it does not run (IRSA, EKS Pod Identity).",
+        "Give the ServiceAccount its role, the prop serviceAccount with annotations, for example "
+        "eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/mlflow, and restart the pod.",
+    ),
+    "pod-role": Cause(
+        EXIT_CREDENTIALS,
+        "the role of the pod's ServiceAccount is refused ({answer_code} at AssumeRoleWithWebIdentity)",
+        "The trust policy of the role {role} does not have this ServiceAccount, its namespace or the cluster's OIDC provider, or "
+        "there is no such role.",
+        "Correct the trust policy of the role (condition on system:serviceaccount:NAMESPACE:NAME), or the annotation of the "
+        "ServiceAccount (prop serviceAccount).",
+    ),
+    "store-certificate": Cause(
+        EXIT_STORE_REFUSES,
+        "the certificate of the artifact store is not trusted",
+        "It was not issued by an authority that this pod knows, is for another host name, or has expired{hint}.",
+        "Give the store the certificate of its authority (prop ca, or tls of the store made here), which becomes AWS_CA_BUNDLE; "
+        "the host of the endpoint must be one of the names in the certificate.",
+    ),
+    "store-tls": Cause(
+        EXIT_STORE_REFUSES,
+        "the artifact store does not speak TLS as the endpoint asks for",
+        "The endpoint says https://, and what answers there speaks plain HTTP or a version of TLS that is not taken.",
+        "Correct the endpoint (http:// or the port), or give the store TLS (prop tls of the store).",
+    ),
+    "cloud-credentials": Cause(
+        EXIT_CREDENTIALS,
+        "the artifact store does not take the credentials of the pod ({answer_code})",
+        "There are none, they are wrong, or they have expired. {reads}",
+        "Give the pod's ServiceAccount an identity (prop serviceAccount with annotations), or the variables and files above "
+        "(prop extraEnv from a Secret), and restart the pod.",
+    ),
+    "cloud-denied": Cause(
+        EXIT_STORE_ABSENT,
+        "the artifact store denies access to {bucket} ({answer_code})",
+        "The identity of the pod is known, and has no right to write, read and delete there.",
+        "Give it a role that may: Storage Object User on the bucket (Google), Storage Blob Data Contributor on the container "
+        "(Azure).",
+        passing=True,
+    ),
+    "cloud-bucket-missing": Cause(
+        EXIT_STORE_ABSENT,
+        "{bucket} does not exist in the artifact store ({answer_code})",
+        "It was not made yet, was deleted, or has another name in --artifacts-destination.",
+        "Make it, or correct the name in the destination.",
+        passing=True,
+    ),
+    "cloud-absent": Cause(
+        EXIT_STORE_ABSENT,
+        "the artifact store cannot be reached ({answer_code})",
+        "The name does not resolve, or a NetworkPolicy, a firewall or a proxy is in the way.",
+        "Let the pod reach the store's host at port 443 (prop networkPolicy), or set HTTPS_PROXY (prop extraEnv).",
+        passing=True,
+    ),
+    "destination-form": Cause(
+        EXIT_ENVIRONMENT,
+        "--artifacts-destination is no place that MLflow knows: {form}",
+        "MLflow takes the container of an Azure account as wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/PATH.",
+        "Correct the destination, for example wasbs://mlflow@myaccount.blob.core.windows.net/artifacts.",
+    ),
     "denied": Cause(
         EXIT_STORE_ABSENT,
         "the artifact store denies access to bucket {bucket} (AccessDenied)",
@@ -551,19 +716,51 @@ CAUSES = {
         EXIT_DATABASE_ABSENT,
         "the database does not answer",
         "It is not running, is not ready yet, has another name or port, or a NetworkPolicy is in the way.",
-        "See the pods and the Service of the database (kubectl get pods,service), and --backend-store-uri.",
+        "See the pods and the Service of the database (kubectl get pods,service), and {uri_source}.",
         passing=True,
     ),
     "database-refuses": Cause(
         EXIT_DATABASE_REFUSES,
         "the database refuses the user",
-        "PGPASSWORD or PGUSER is not what the database has: it was changed in one place only, or the Secret has white space "
-        "in it.",
-        "Correct {password_source}, or the user in the database (ALTER ROLE … PASSWORD), and restart the pod.",
+        "{login} is not what the database has: it was changed in one place only, or the Secret has white space in it.",
+        "Correct {password_source}, or the user in the database ({alter_user}), and restart the pod.",
+    ),
+    "database-certificate": Cause(
+        EXIT_DATABASE_REFUSES,
+        "the certificate of the database is not trusted",
+        "It was not issued by the authority that this pod has, is for another host name, or has expired; or the file with the "
+        "authority's certificate is not there.",
+        "Give the store the certificate of the database's authority (prop tls of the store), and use a host name that stands "
+        "in the database's certificate.",
+    ),
+    "database-tls": Cause(
+        EXIT_DATABASE_REFUSES,
+        "the database and the tracking server do not agree about TLS",
+        "One of them insists on encryption, and the other does not do it.",
+        "Set the prop tls of the store to what the database does, or set the database up for it (ssl, pg_hba.conf).",
+    ),
+    "database-driver": Cause(
+        EXIT_ENVIRONMENT,
+        "this Python cannot use {uri_source}: {form}",
+        "The URI asks for a dialect or driver that the image does not have.",
+        "Use one that it has: postgresql://, mysql+pymysql:// or mssql+pymssql:// (images with the suffix -full).",
+    ),
+    "database-uri-form": Cause(
+        EXIT_ENVIRONMENT,
+        "{uri_source} is no URI that MLflow understands",
+        "A user or password in it has characters that mean something else in a URI, such as @ : / ? # %.",
+        "Write such characters percent-encoded, for example mysql+pymysql://mlflow:p%40ss@db.example:3306/mlflow for the "
+        "password p@ss.",
+    ),
+    "replica": Cause(
+        EXIT_DATABASE_ABSENT,
+        "the read replica of the database does not answer: {form}",
+        "Searches and reads of the tracking server go to the replica in MLFLOW_READ_REPLICA_BACKEND_STORE_URI, and fail.",
+        "Mend the replica, or remove the prop readReplica of the store.",
     ),
     "database-uri": Cause(
         EXIT_ENVIRONMENT,
-        "--backend-store-uri is no URI of a PostgreSQL",
+        "{uri_source} is no URI of a PostgreSQL",
         "A user or password in it has characters that mean something else in a URI, such as @ : / ? # %.",
         "Take user and password out of the URI: PGUSER and PGPASSWORD hold them as they are.",
     ),
@@ -571,19 +768,19 @@ CAUSES = {
         EXIT_DATABASE_REFUSES,
         "the database refuses what the tracking server asks",
         "The user may log in, but not use the tables: they belong to another user, most likely.",
-        "Make the user the owner of the database and of its tables: ALTER DATABASE … OWNER TO …, REASSIGN OWNED BY … TO …",
+        "{own_tables}",
     ),
     "database-missing": Cause(
         EXIT_DATABASE_REFUSES,
         "the server has no such database",
-        "The database was never made, was dropped, or has another name in --backend-store-uri.",
+        "The database was never made, was dropped, or has another name in {uri_source}.",
         "Make it (CREATE DATABASE … OWNER …), or correct the name (prop database of the store).",
     ),
     "database-init": Cause(
         EXIT_DATABASE_REFUSES,
         "the empty database could not be initialised",
         "The lines above say why; most often the user may not make tables in it.",
-        "Make the user the owner of the database: ALTER DATABASE … OWNER TO …",
+        "{own_database}",
     ),
     "schema-older": Cause(
         EXIT_SCHEMA,
@@ -603,6 +800,50 @@ CAUSES = {
         "the schema of the database could not be upgraded",
         "The lines above say why. Before it failed, the upgrade may have changed some of the tables.",
         "Restore the backup that was taken before, and mend what the lines above name.",
+    ),
+    "login-missing": Cause(
+        EXIT_CREDENTIALS,
+        "{variable} not set!",
+        "The tracking server has a login (--app-name=basic-auth), and MLflow does not start it without {what}.",
+        "Give {source} a value (the prop basicAuth does) and restart the pod.",
+    ),
+    "login-password": Cause(
+        EXIT_ENVIRONMENT,
+        "the password of the admin is one that MLflow refuses: it {form}",
+        f"MLflow takes passwords of {MIN_PASSWORD_LENGTH} characters and more, but for the one that older versions shipped.",
+        "Put a longer one into {source}, for example of openssl rand -hex 16, and restart the pod.",
+    ),
+    "login-config": Cause(
+        EXIT_ENVIRONMENT,
+        "MLFLOW_AUTH_CONFIG_PATH is no configuration of MLflow's login: {form}",
+        "MLflow reads default_permission and database_uri from section [mlflow] of this file.",
+        "Mount the file (the prop basicAuth does), or correct it.",
+    ),
+    "login-needed": Cause(
+        EXIT_SERVER,
+        "the tracking server wants a login",
+        "It, or a proxy before it, does not let in requests without user and password or a token.",
+        "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
+    ),
+    "login-refused": Cause(
+        EXIT_SERVER,
+        "the tracking server refuses the login of {user}",
+        "{login_source} is not what MLflow has. The password of the admin is taken from its Secret when the user is made, and "
+        "not again: where it was changed in MLflow, the Secret has the old one.",
+        "Put the password that MLflow has into {login_source} and restart the pods that use it, or set it in MLflow as another "
+        "admin (update_user_password of mlflow.server.auth.client).",
+    ),
+    "login-denied": Cause(
+        EXIT_SERVER,
+        "the tracking server does not allow {user} to do this",
+        "The login is good, but the user has no permission, or a proxy before the server lets others in only.",
+        "Use an admin, or give the user the permission (mlflow.server.auth.client).",
+    ),
+    "gc-missing": Cause(
+        EXIT_USAGE,
+        "{variable} not set!",
+        "Without it mlflow gc would delete the rows of another store, or the rows only and leave the artifacts.",
+        "Set {variable}: {what}.",
     ),
     "server-absent": Cause(
         EXIT_SERVER,
@@ -646,6 +887,18 @@ CAUSES = {
 }
 
 
+# what texts say where the one who met the cause does not know better
+USUAL = {
+    "hint": "",
+    "login": "PGPASSWORD or PGUSER",
+    "alter_user": "ALTER ROLE … PASSWORD",
+    "own_database": "Make the user the owner of the database: ALTER DATABASE … OWNER TO …",
+    "own_tables": "Make the user the owner of the database and of its tables: "
+    "ALTER DATABASE … OWNER TO …, REASSIGN OWNED BY … TO …",
+    "uri_source": "--backend-store-uri",
+}
+
+
 class Problem(Exception):
     """A cause that was met: what was tried, where, and what came back."""
 
@@ -663,7 +916,7 @@ class Problem(Exception):
             "secret_source": source_of("AWS_SECRET_ACCESS_KEY"),
             "password_source": source_of("PGPASSWORD"),
             "source": source_of("AWS_ACCESS_KEY_ID"),
-            "hint": "",
+            **USUAL,
             **values,
         }
 
@@ -717,12 +970,34 @@ def fail(code, lines):
 
 def redact(text):
     """Takes secrets out of a text, and all but the beginning of a key id."""
-    for variable in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD"):
-        for value in {os.environ.get(variable, ""), os.environ.get(variable, "").strip()}:
-            if len(value) >= 4:
-                text = text.replace(value, f"({variable})")
+    hidden = dict(HIDDEN)
+    for variable in SECRET_VARIABLES:
+        value = os.environ.get(variable, "")
+        keys = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", value)
+        hidden.update((secret, f"({variable})") for secret in (value, value.strip(), *keys))
+    for secret in sorted(hidden, key=len, reverse=True):
+        if len(secret) >= 4:
+            text = text.replace(secret, hidden[secret])
     key = os.environ.get("AWS_ACCESS_KEY_ID", "").strip()
     return text.replace(key, masked(key)) if len(key) > 5 else text
+
+
+# secrets that are no variable's whole value, each with what is shown instead
+HIDDEN = {}
+
+
+def hide_secrets_of(uri):
+    """Keeps the password in a URI out of all texts: the whole, decoded, and the pieces that it breaks into if badly written."""
+    passwords = re.findall(r"[?&;]\\w*password=([^&;]*)", uri, re.IGNORECASE)
+    userinfo = re.match(r"[^:/]+://(.*)@", uri, re.DOTALL)
+    if userinfo and ":" in userinfo[1]:
+        passwords.append(userinfo[1].split(":", 1)[1])
+    for password in passwords:
+        forms = (password, urllib.parse.unquote(password), urllib.parse.unquote_plus(password))
+        # shorter ones are parts of words
+        pieces = [piece for form in forms for piece in re.split(r"[@:/?#]", form) if len(piece) >= 6]
+        for secret in (uri, *forms, *pieces):
+            HIDDEN[secret] = "(password of the URI)"
 
 
 def masked(key):
@@ -749,20 +1024,48 @@ def flag(arguments, name, default=""):
 # --- environment
 
 
-def put_credentials_in_place(environment):
-    """Sets what boto3 reads, all of it and without white space, so that no other source of credentials can win."""
-    for variable in CLEANED:
+def destination_of(arguments):
+    return flag(arguments, "--artifacts-destination", os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
+
+
+def has_login(arguments):
+    return flag(arguments, "--app-name") == "basic-auth"
+
+
+def uses_s3(destination):
+    """Whether boto3 is, or may be, what the server stores artifacts with."""
+    return urllib.parse.urlsplit(destination).scheme in ("s3", "")
+
+
+def wants_keys(environment, destination):
+    """Whether AWS keys have to be in the environment: not where another store has its own credentials, or the pod an identity."""
+    if destination and not destination.startswith("s3:"):
+        return False
+    return environment.get("STARTUP_POD_IDENTITY") != "true" or any(environment.get(variable) for variable in KEYS)
+
+
+def clean(environment, variables, harm):
+    for variable in variables:
         value = environment.get(variable)
         if value is not None and value != value.strip():
             environment[variable] = value.strip()
             warn(
-                f"{source_of(variable)} has white space or a newline around its value, which boto3 would send along: "
+                f"{source_of(variable)} has white space or a newline around its value, which {harm}: "
                 "taken without it. Write the Secret with printf or --from-literal, not with echo."
             )
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        if not environment.get(variable):
-            tried = f"reading {variable} from the environment"
-            raise Problem("key-missing", tried, variable=variable, source=source_of(variable))
+
+
+def put_credentials_in_place(environment, destination):
+    """Sets what boto3 reads, all of it and without white space, so that no other source of credentials can win."""
+    clean(environment, CLEANED, "boto3 would send along")
+    clean(environment, CLEANED_LOGIN, "would belong to it")
+    if wants_keys(environment, destination):
+        for variable in KEYS:
+            if not environment.get(variable):
+                tried = f"reading {variable} from the environment"
+                raise Problem("key-missing", tried, variable=variable, source=source_of(variable))
+    if not uses_s3(destination):
+        return
     region = environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION") or DEFAULT_REGION
     environment["AWS_DEFAULT_REGION"] = region
     environment["AWS_REGION"] = environment.get("AWS_REGION") or region
@@ -798,12 +1101,65 @@ def suspicious_form(variable, value):
     return None
 
 
-def judge_environment(environment):
+def judge_environment(environment, arguments):
     """Raises for what cannot work, and warns of what may interfere."""
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        form = broken_form(environment[variable])
+    if has_login(arguments):
+        judge_login(environment)
+    if uses_s3(destination_of(arguments)):
+        judge_s3(environment)
+
+
+def judge_login(environment):
+    settings = login_settings()
+    for variable, setting, what in (
+        ("MLFLOW_AUTH_ADMIN_USERNAME", "admin_username", "the name of its admin"),
+        ("MLFLOW_AUTH_ADMIN_PASSWORD", "admin_password", "a password for its admin"),
+        ("MLFLOW_FLASK_SERVER_SECRET_KEY", None, "a key to sign with"),
+    ):
+        if not environment.get(variable, settings.get(setting)):
+            tried = f"reading {variable} from the environment"
+            raise Problem("login-missing", tried, variable=variable, source=source_of(variable), what=what)
+    password = environment.get("MLFLOW_AUTH_ADMIN_PASSWORD", settings.get("admin_password"))
+    form = None
+    if password == LEGACY_PASSWORD:
+        form = "is the one that older versions of MLflow shipped"
+    elif len(password) < MIN_PASSWORD_LENGTH:
+        form = f"has {len(password)} characters, fewer than {MIN_PASSWORD_LENGTH}"
+    if form is not None:
+        variable = "MLFLOW_AUTH_ADMIN_PASSWORD"
+        raise Problem("login-password", f"reading {variable}", source=source_of(variable), form=form)
+
+
+def login_settings():
+    """Section mlflow of the file that MLFLOW_AUTH_CONFIG_PATH names; empty where MLflow uses its own file."""
+    path = os.environ.get("MLFLOW_AUTH_CONFIG_PATH")
+    if not path:
+        return {}
+    config = configparser.ConfigParser()
+    try:
+        with open(path, encoding="utf-8") as file:
+            config.read_file(file)
+        settings = dict(config["mlflow"])
+        missing = [name for name in ("default_permission", "database_uri") if not settings.get(name)]
+        form = f"it has no {' and no '.join(missing)}" if missing else None
+    except (OSError, UnicodeDecodeError, configparser.ParsingError) as error:
+        # neither of them shows what is in the file
+        form = error.strerror if isinstance(error, OSError) else "it is no ini file"
+    except (configparser.Error, KeyError) as error:
+        form = f"{type(error).__name__}, section [mlflow] is missing or has a wrong value"
+    if form:
+        raise Problem("login-config", "reading MLFLOW_AUTH_CONFIG_PATH", path, form=form)
+    hide_secrets_of(settings["database_uri"])
+    return settings
+
+
+def judge_s3(environment):
+    for variable in KEYS:
+        form = broken_form(environment[variable]) if environment.get(variable) else None
         if form is not None:
             raise Problem("key-form", f"reading {variable}", variable=variable, source=source_of(variable), form=form)
+    if environment.get("STARTUP_POD_IDENTITY") == "true" and environment.get("AWS_ACCESS_KEY_ID"):
+        warn(f"{source_of('AWS_ACCESS_KEY_ID')} is set and wins over the identity of the pod")
     judge_endpoint(environment.get("MLFLOW_S3_ENDPOINT_URL"))
     extra = environment.get("MLFLOW_S3_UPLOAD_EXTRA_ARGS")
     if extra:
@@ -876,19 +1232,55 @@ def proxy_for(endpoint):
 
 
 class ArtifactStore:
-    """The S3 bucket of the tracking server, used as MLflow uses it."""
+    """The artifact store of the tracking server. One of this class itself is not checked: a folder, for example."""
 
-    module = "boto3"
+    module = ""
+    checkable = False
+    direct = False
 
-    def __init__(self, arguments):
-        self.destination = flag(arguments, "--artifacts-destination", os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
-        parsed = urllib.parse.urlsplit(self.destination)
-        self.checkable = parsed.scheme == "s3"
+    def __init__(self, destination):
+        hide_secrets_of(destination)
+        parsed = urllib.parse.urlsplit(destination)
+        self.destination = destination
         self.bucket = parsed.netloc
         self.key = "/".join(part for part in (parsed.path.strip("/"), PROBE_PREFIX + uuid.uuid4().hex) if part)
+        self.client = None
+        self.endpoint = ""
+
+    @property
+    def name(self):
+        return f"the artifact store at {self.destination}"
+
+    @property
+    def url(self):
+        return f"{self.destination.split(':')[0]}://{self.bucket}/{self.key}"
+
+    def prepare(self, wait):
+        self.check()
+
+    def check(self):
+        """Uses the store as MLflow does."""
+
+    @property
+    def credentials(self):
+        """What the server starts with, in words."""
+        key = os.environ.get("AWS_ACCESS_KEY_ID")
+        if key and uses_s3(self.destination):
+            return f"AWS credentials: {key[:5]}..."
+        is_s3 = not self.destination or self.destination.startswith("s3:")
+        return "the identity of the pod" if is_s3 else f"the artifacts in {self.destination}"
+
+
+class S3Store(ArtifactStore):
+    """An S3 bucket, used as MLflow uses it."""
+
+    module = "boto3"
+    checkable = True
+
+    def __init__(self, destination):
+        super().__init__(destination)
         self.direct = os.environ.get("STARTUP_ARTIFACT_TRANSFER") == "direct"
         self.user_may_come_late = os.environ.get("STARTUP_USER_MAY_COME_LATE") == "true"
-        self.client = None
         self.endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL", "")
 
     @property
@@ -941,14 +1333,11 @@ class ArtifactStore:
             yield "GET presigned", lambda: self.get_presigned(target, content)
         yield "DELETE", lambda: self.client.delete_object(**target)
 
-    @property
-    def url(self):
-        return f"s3://{self.bucket}/{self.key}"
-
     def get_presigned(self, target, content):
         url = self.client.generate_presigned_url("get_object", Params=target, ExpiresIn=60)
+        trust = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
         try:
-            with urllib.request.urlopen(url, timeout=10) as response:
+            with urllib.request.urlopen(url, timeout=10, context=trust) as response:
                 answer = "" if response.read() == content else "other content than was put"
         except urllib.error.HTTPError as error:
             code = re.search(rb"<Code>(\\w+)</Code>", error.read())
@@ -967,10 +1356,8 @@ class ArtifactStore:
             try:
                 action()
             except (ClientError, BotoCoreError, ValueError) as error:
-                raise self.problem(error, f"{step} {self.url} as {masked(os.environ.get('AWS_ACCESS_KEY_ID', ''))}") from None
-
-    def prepare(self, wait):
-        self.check()
+                key = os.environ.get("AWS_ACCESS_KEY_ID")
+                raise self.problem(error, f"{step} {self.url} as {masked(key) if key else self.credentials}") from None
 
     def check_region(self):
         """Compares the region with the one of the store. A wrong one breaks presigned URLs only."""
@@ -1014,7 +1401,20 @@ class ArtifactStore:
         if isinstance(error, exceptions.ProfileNotFound):
             return found("profile-missing", profile=os.environ.get("AWS_PROFILE", ""))
         if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-            return found("key-missing", variable="AWS_ACCESS_KEY_ID")
+            if wants_keys(os.environ, self.destination):
+                return found("key-missing", variable="AWS_ACCESS_KEY_ID")
+            # a client keeps what it found, and the next check is to look again
+            self.client = None
+            return found("pod-identity")
+        if getattr(error, "operation_name", "") == "AssumeRoleWithWebIdentity" and str(status)[:1] == "4":
+            return found("pod-role", role=os.environ.get("AWS_ROLE_ARN", "of the pod"))
+        bundle = os.environ.get("AWS_CA_BUNDLE")
+        if bundle and not os.path.exists(bundle) and self.endpoint.startswith("https:") and not response:
+            return found("store-certificate", hint=f", and the file that AWS_CA_BUNDLE names, {bundle}, is not there")
+        if distrusts(answer):
+            return found("store-certificate")
+        if isinstance(error, exceptions.SSLError):
+            return found("store-tls")
         if isinstance(error, exceptions.ParamValidationError) and self.extra_args():
             return found("upload-args-form", form=" ".join(str(error).split()))
         if isinstance(error, ValueError) and "endpoint" in str(error):
@@ -1069,6 +1469,179 @@ class ArtifactStore:
         return problem
 
 
+class CloudStore(ArtifactStore):
+    """A store with a Python library of its own, which MLflow uses too: one object is put, read and deleted."""
+
+    checkable = True
+    # where the library takes credentials from
+    reads = ""
+
+    @property
+    def credentials(self):
+        return f"the credentials of {self.destination}"
+
+    def check(self):
+        step, content = "making a client for", uuid.uuid4().bytes
+        try:
+            if self.client is None:
+                self.client = self.connect()
+            step = "PUT"
+            self.put(content)
+            step = "GET"
+            back = self.get()
+            step = "DELETE"
+            self.delete()
+        except Problem:
+            raise
+        # the libraries raise errors of many packages
+        except Exception as error:
+            raise self.problem(error, f"{step} {self.url}") from None
+        if back != content:
+            answer = "other content than was put"
+            raise Problem("store-error", f"GET {self.url}", self.endpoint, answer, answer_code="content")
+
+    def problem(self, error, tried):
+        status, code = self.facts(error)
+        # without what follows in Azure's: a number that is another each time, and the answer again
+        text = f"{type(error).__name__}: {str(error).partition(chr(10) + 'RequestId:')[0]}"
+        names = {401: "cloud-credentials", 403: "cloud-denied", 404: "cloud-bucket-missing"}
+        if distrusts(text):
+            name = "store-certificate"
+        elif status:
+            name = names.get(status, "store-error")
+        else:
+            name = "cloud-absent"
+        if name in ("cloud-credentials", "cloud-absent"):
+            # a client keeps credentials, and the next check is to look again
+            self.client = None
+        bucket = f"{self.destination.split(':')[0]}://{self.bucket}"
+        return Problem(name, tried, self.endpoint, text, bucket=bucket, answer_code=code, reads=self.reads)
+
+
+class GoogleStore(CloudStore):
+    """A bucket of Google Cloud Storage."""
+
+    module = "google.cloud.storage"
+    reads = "google-cloud-storage reads the file in GOOGLE_APPLICATION_CREDENTIALS, else asks for the workload identity."
+
+    def connect(self):
+        from google.auth.exceptions import DefaultCredentialsError
+        from google.cloud import storage
+
+        self.lacking = ""
+        try:
+            client = storage.Client()
+        except DefaultCredentialsError as error:
+            # as MLflow does it
+            client = storage.Client.create_anonymous_client()
+            self.lacking = type(error).__name__
+        self.endpoint = client.api_endpoint
+        return client
+
+    @property
+    def blob(self):
+        return self.client.bucket(self.bucket).blob(self.key)
+
+    def put(self, content):
+        self.blob.upload_from_string(content, timeout=10, retry=None)
+
+    def get(self):
+        return self.blob.download_as_bytes(timeout=10, retry=None)
+
+    def delete(self):
+        self.blob.delete(timeout=10, retry=None)
+
+    def facts(self, error):
+        from google.api_core.exceptions import GoogleAPICallError
+        from google.auth.exceptions import GoogleAuthError, TransportError
+
+        if isinstance(error, GoogleAPICallError):
+            return int(error.code), self.lacking or f"{int(error.code)} {type(error).__name__}"
+        # wrong credentials are refused by another server than the store, or are no credentials at all
+        refused = isinstance(error, GoogleAuthError) and not isinstance(error, TransportError)
+        return 401 if refused or self.client is None else None, type(error).__name__
+
+
+class AzureStore(CloudStore):
+    """A container of Azure Blob Storage."""
+
+    module = "azure.storage.blob"
+    reads = (
+        "azure-storage-blob gets AZURE_STORAGE_CONNECTION_STRING, else AZURE_STORAGE_ACCESS_KEY, else the workload identity "
+        "(DefaultAzureCredential)."
+    )
+
+    def __init__(self, destination):
+        super().__init__(destination)
+        parts = re.fullmatch(r"([^@]+)@([^.]+\\.blob\\.core\\.(windows\\.net|chinacloudapi\\.cn|usgovcloudapi\\.net))", self.bucket)
+        self.container, self.host = parts.groups()[:2] if parts else ("", "")
+
+    def connect(self):
+        from azure.storage.blob import BlobServiceClient
+
+        if not self.container:
+            raise Problem("destination-form", "reading --artifacts-destination", form=self.destination)
+        # MLflow takes these two for all its connections
+        insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "false").lower() in ("true", "1")
+        options = {
+            "connection_verify": False if insecure else os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True,
+            "connection_timeout": 3,
+            "read_timeout": 10,
+            "retry_total": 0,
+        }
+        if "AZURE_STORAGE_CONNECTION_STRING" in os.environ:
+            client = BlobServiceClient.from_connection_string(os.environ["AZURE_STORAGE_CONNECTION_STRING"], **options)
+        else:
+            credential = os.environ.get("AZURE_STORAGE_ACCESS_KEY")
+            if credential is None:
+                from azure.identity import DefaultAzureCredential
+
+                credential = DefaultAzureCredential()
+            client = BlobServiceClient(f"https://{self.host}", credential=credential, **options)
+        self.endpoint = client.url.split("?")[0]
+        return client
+
+    @property
+    def blob(self):
+        return self.client.get_blob_client(self.container, self.key)
+
+    def put(self, content):
+        self.blob.upload_blob(content, overwrite=True)
+
+    def get(self):
+        return self.blob.download_blob().readall()
+
+    def delete(self):
+        self.blob.delete_blob()
+
+    def facts(self, error):
+        from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError, ServiceResponseError
+
+        code = getattr(error, "error_code", None) or type(error).__name__
+        code = getattr(code, "value", code)
+        if isinstance(error, (ServiceRequestError, ServiceResponseError)):
+            return None, code
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        refused = isinstance(error, ClientAuthenticationError) or "failed to authenticate" in str(error)
+        return 401 if refused or self.client is None else status, code
+
+
+STORES = {"s3": S3Store, "gs": GoogleStore, "wasbs": AzureStore}
+
+
+def artifact_store(arguments):
+    destination = destination_of(arguments)
+    return STORES.get(urllib.parse.urlsplit(destination).scheme, ArtifactStore)(destination)
+
+
+def distrusts(text):
+    """Whether an error of Python is about a certificate: of its authority or date, or of the host that it is for."""
+    return (
+        re.search("certificate.verify.failed|hostname .* doesn't match|certificate is not valid for", text, re.IGNORECASE)
+        is not None
+    )
+
+
 def resolves(host):
     try:
         return bool(socket.getaddrinfo(host, None))
@@ -1087,25 +1660,133 @@ def skew(date):
 # --- database
 
 
+class Tables:
+    """Tables with a schema of their own: those of MLflow, and those of its login, which may be in the same database."""
+
+    def __init__(self, title, version_table, folder, empty, initialise, upgrade, before=None):
+        self.title = title
+        self.version_table = version_table
+        # of the revisions, in the package mlflow
+        self.folder = folder
+        self.empty = empty
+        self.initialise = initialise
+        self.upgrade = upgrade
+        # table and revision of versions that had no version table
+        self.before = before
+
+
+MLFLOW_TABLES = Tables(
+    "the database",
+    "alembic_version",
+    ("store", "db_migrations", "versions"),
+    "The database is empty: initialising it",
+    ("making the tables of MLflow", INITIALISE),
+    ("mlflow db upgrade", UPGRADE),
+)
+LOGIN_TABLES = Tables(
+    "the login tables",
+    "alembic_version_auth",
+    ("server", "auth", "db", "migrations", "versions"),
+    "There is no login yet: making its tables and the admin",
+    ("making the tables of MLflow's login, and its admin", INITIALISE_LOGIN),
+    ("upgrading the tables of MLflow's login", INITIALISE_LOGIN),
+    ("users", "8606fa83a998"),
+)
+
+
 def is_postgres(uri):
     return re.match(r"postgres(ql)?(\\+\\w+)?://", uri) is not None
 
 
 class Database:
-    """The PostgreSQL of the tracking server."""
+    """A database of the tracking server. One of this class itself is not checked: a file, for example."""
 
-    module = "psycopg2"
+    module = ""
+    checkable = False
 
-    def __init__(self, arguments):
-        self.uri = flag(arguments, "--backend-store-uri", os.environ.get("MLFLOW_BACKEND_STORE_URI", ""))
-        self.root = flag(arguments, "--default-artifact-root", os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ""))
-        self.checkable = is_postgres(self.uri)
+    def __init__(self, uri, tables=MLFLOW_TABLES, root="", variable=""):
+        hide_secrets_of(uri)
+        self.uri = uri
+        self.root = root
+        self.tables = tables
         # host and port without what else may stand in the URI
-        self.server = re.sub(r"^[^:]+://(.*@)?([^/?]*).*$", r"\\2", self.uri) or "localhost"
+        self.server = re.sub(r"^[^:]+://(.*@)?([^/?]*).*$", r"\\2", uri, flags=re.DOTALL) or "localhost"
+        # what the texts say
+        self.values = {"uri_source": source_of(variable)} if variable else {}
+        if variable and "@" in uri:
+            self.values.update(login=f"User or password in {source_of(variable)}", password_source=source_of(variable))
 
     @property
     def name(self):
-        return f"the database at {self.server}"
+        return f"{self.tables.title} at {self.server}"
+
+    @contextlib.contextmanager
+    def session(self):
+        """A connection of its own, which is closed in the end."""
+        raise NotImplementedError
+        yield
+
+    def problem(self, name, tried, answer="", **values):
+        return Problem(name, tried, self.server, answer, **{**self.values, **values})
+
+    def check(self):
+        """Reachable, and the schema fits; for doctor and monitor."""
+        with self.session() as session:
+            self.judge_schema(session.revision(self.tables))
+
+    def judge_schema(self, actual):
+        known, wanted = package_revisions(self.tables.folder)
+        if actual in (None, wanted) or wanted is None:
+            return
+        name = "schema-older" if actual in known else "schema-newer"
+        what = "" if self.tables is MLFLOW_TABLES else f" of {self.tables.title}"
+        raise self.problem(name, f"reading the revision of the schema{what}", actual, actual=actual, wanted=wanted)
+
+    def prepare(self, wait):
+        """Initialises an empty database while no other pod does, and upgrades an older one where that is wanted.
+
+        Two servers that start on an empty database at the same time both make the tables, and one of them dies of it.
+        """
+        with self.session() as session:
+            # held until the connection closes, even if this pod dies
+            while not session.try_lock():
+                reason = "another pod is initialising it"
+                if not wait(self.name, reason):
+                    raise wait.over(self.problem("database-absent", "taking the lock for initialisation", reason))
+            actual = session.revision(self.tables)
+            if actual is None:
+                say(self.tables.empty)
+                self.run("database-init", *self.tables.initialise)
+                return
+            try:
+                self.judge_schema(actual)
+            except Problem as problem:
+                if problem.name != "schema-older" or os.environ.get("STARTUP_UPGRADE_SCHEMA") != "true":
+                    raise
+                wanted = problem.values["wanted"]
+                say(f"Upgrading the schema of {self.tables.title} from revision {actual} to {wanted}")
+                self.run("schema-upgrade", *self.tables.upgrade)
+
+    def run(self, cause, tried, program):
+        """Runs a program of MLflow in a child process. What it prints has no secrets in it."""
+        environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": self.uri}
+        command = [sys.executable, "-c", program, self.root]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as child:
+            try:
+                for line in child.stderr:
+                    print(redact(line), end="", file=sys.stderr, flush=True)
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode != 0:
+            raise self.problem(cause, tried, f"exit code {child.returncode}")
+
+
+class Postgres(Database):
+    """A PostgreSQL."""
+
+    module = "psycopg2"
+    checkable = True
 
     def connect(self):
         import psycopg2 as driver
@@ -1117,91 +1798,209 @@ class Database:
         except (driver.OperationalError, driver.ProgrammingError) as error:
             answer = " ".join(str(error).split())
             if re.match("invalid |missing ", answer):
-                raise Problem("database-uri", "reading --backend-store-uri", self.server) from None
-            final = "FATAL:" in answer and not any(refusal in answer for refusal in PASSING_REFUSALS)
-            name = "database-refuses" if final else "database-absent"
-            if final and "database" in answer and "does not exist" in answer:
-                name = "database-missing"
-            raise Problem(name, tried, self.server, answer) from None
+                raise self.problem("database-uri", f"reading {self.values.get('uri_source', '--backend-store-uri')}") from None
+            raise self.problem(postgres_cause(answer), tried, answer) from None
         connection.autocommit = True
         return connection
 
     @contextlib.contextmanager
-    def cursor(self):
-        """A cursor of a connection of its own, which is closed in the end."""
+    def session(self):
         import psycopg2 as driver
 
         connection = self.connect()
         try:
             with connection.cursor() as cursor:
-                yield cursor
+                yield PostgresSession(cursor)
         except (driver.OperationalError, driver.InterfaceError) as error:
-            raise Problem("database-absent", "asking the database", self.server, str(error)) from None
+            raise self.problem("database-absent", "asking the database", str(error)) from None
         except driver.Error as error:
-            raise Problem("database-error", "asking the database", self.server, str(error)) from None
+            raise self.problem("database-error", "asking the database", str(error)) from None
         finally:
             connection.close()
 
+
+def postgres_cause(answer):
+    """The cause behind the error of a login."""
+    if re.search("certificate verify failed|certificate file|server certificate", answer):
+        return "database-certificate"
+    # a server that refuses with encryption and without it does not have this user or host
+    only_plain = re.search("no encryption|SSL off", answer) and not re.search("SSL encryption|SSL on", answer)
+    if only_plain or "server does not support SSL" in answer:
+        return "database-tls"
+    if "FATAL:" not in answer or any(refusal in answer for refusal in PASSING_REFUSALS):
+        return "database-absent"
+    return "database-missing" if "database" in answer and "does not exist" in answer else "database-refuses"
+
+
+class PostgresSession:
+    def __init__(self, cursor):
+        self.cursor = cursor
+
+    def value(self, statement, parameters=()):
+        self.cursor.execute(statement, parameters)
+        row = self.cursor.fetchone()
+        return row[0] if row else None
+
+    def try_lock(self):
+        return self.value("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
+
+    def revision(self, tables):
+        """Revision of the schema, None where there is none."""
+        if self.value(f"SELECT to_regclass('{tables.version_table}')") is not None:
+            return self.value(f"SELECT version_num FROM {tables.version_table}")  # noqa: S608
+        table, revision = tables.before or (None, None)
+        return revision if table and self.value(f"SELECT to_regclass('{table}')") is not None else None
+
+
+# numbers of MySQL, and of SQL Server; all that is not here is a server that does not answer
+SQL_ERRORS = {
+    "database-refuses": (1045, 1698, 18456),
+    "database-missing": (1049, 4060),
+    "database-error": (1044, 1142, 1143, 229),
+    "database-tls": (2026, 3159),
+}
+CONNECT_OPTIONS = {
+    "pymysql": {"connect_timeout": 5},
+    "mysqldb": {"connect_timeout": 5},
+    "pymssql": {"login_timeout": 5, "timeout": 10},
+}
+
+
+class OtherDatabase(Database):
+    """A MySQL, a SQL Server, or what else SQLAlchemy and MLflow know that is a server."""
+
+    module = "sqlalchemy"
+    checkable = True
+
+    def __init__(self, uri, tables=MLFLOW_TABLES, root="", variable=""):
+        super().__init__(uri, tables, root, variable)
+        source = source_of(variable) if variable else "--backend-store-uri"
+        self.values = {
+            "uri_source": source,
+            "login": f"User or password in {source}",
+            "password_source": source,
+            "alter_user": "ALTER USER",
+            "own_database": "Give the user all rights on the database: GRANT ALL ON …",
+            "own_tables": "Give the user all rights on the database: GRANT ALL ON …",
+        }
+
+    def connect(self):
+        import sqlalchemy
+        from sqlalchemy.pool import NullPool
+
+        tried = f"reading {self.values['uri_source']}"
+        try:
+            url = sqlalchemy.make_url(self.uri)
+            if url.host and url.host not in self.server:
+                raise ValueError("a part of the password was taken for the host")
+            options = dict(CONNECT_OPTIONS.get(url.get_driver_name(), {}))
+            if url.get_backend_name() == "mysql":
+                # what MLflow takes
+                for name in ("ssl_ca", "ssl_cert", "ssl_key"):
+                    if os.environ.get(f"MLFLOW_MYSQL_{name.upper()}"):
+                        options[name] = os.environ[f"MLFLOW_MYSQL_{name.upper()}"]
+            engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
+        except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+            raise self.problem("database-driver", tried, form=str(error)) from None
+        except (sqlalchemy.exc.ArgumentError, ValueError):
+            raise self.problem("database-uri-form", tried) from None
+        return engine.connect()
+
+    @contextlib.contextmanager
+    def session(self):
+        import sqlalchemy
+
+        tried = "logging in as the user of the URI"
+        try:
+            with self.connect() as connection:
+                tried = "asking the database"
+                yield OtherSession(connection)
+        except (sqlalchemy.exc.DBAPIError, OSError) as error:
+            cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+            raise self.problem(other_cause(cause), tried, str(cause)) from None
+
+
+def other_cause(error):
+    """The cause behind an error of a driver."""
+    text = str(error)
+    if distrusts(text):
+        return "database-certificate"
+    numbers = {int(number) for number in re.findall(r"(?<!\\d)\\d{3,5}(?!\\d)", str(error.args[:1]))}
+    return next((name for name, known in SQL_ERRORS.items() if numbers & set(known)), "database-absent")
+
+
+class OtherSession:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def value(self, statement, **parameters):
+        import sqlalchemy
+
+        return self.connection.execute(sqlalchemy.text(statement), parameters).scalar()
+
+    def try_lock(self):
+        """MySQL's locks are those of the whole server, so the name of the database is in it. Elsewhere there are none."""
+        if self.connection.dialect.name != "mysql":
+            return True
+        return self.value("SELECT GET_LOCK(:name, 0)", name=f"mlflow {self.connection.engine.url.database}"[:64]) == 1
+
+    def revision(self, tables):
+        """Revision of the schema, None where there is none."""
+        import sqlalchemy
+
+        inspector = sqlalchemy.inspect(self.connection)
+        if inspector.has_table(tables.version_table):
+            return self.value(f"SELECT version_num FROM {tables.version_table}")  # noqa: S608
+        table, revision = tables.before or (None, None)
+        return revision if table and inspector.has_table(table) else None
+
+
+def database_at(uri, **options):
+    if is_postgres(uri):
+        return Postgres(uri, **options)
+    is_server = re.match(r"(mysql|mssql)(\\+\\w+)?:", uri) is not None
+    return (OtherDatabase if is_server else Database)(uri, **options)
+
+
+def backend_store(arguments):
+    uri = flag(arguments, "--backend-store-uri")
+    variable = "" if uri else "MLFLOW_BACKEND_STORE_URI"
+    root = flag(arguments, "--default-artifact-root", os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ""))
+    return database_at(uri or os.environ.get(variable, ""), root=root, variable=variable)
+
+
+def login_database():
+    return database_at(login_settings().get("database_uri", ""), tables=LOGIN_TABLES)
+
+
+class ReadReplica:
+    """The read replica of the database, which the tracking server starts without, but does not serve well."""
+
+    module = "psycopg2"
+
+    def __init__(self):
+        self.database = database_at(os.environ.get("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", ""))
+        self.checkable = isinstance(self.database, Postgres)
+
+    @property
+    def name(self):
+        return f"the read replica at {self.database.server}"
+
     def check(self):
-        """Reachable, and the schema fits; for doctor and monitor."""
-        with self.cursor() as cursor:
-            self.judge_schema(revision(cursor))
-
-    def judge_schema(self, actual):
-        known, wanted = package_revisions()
-        if actual in (None, wanted) or wanted is None:
-            return
-        name = "schema-older" if actual in known else "schema-newer"
-        raise Problem(name, "reading the revision of the schema", self.server, actual, actual=actual, wanted=wanted)
-
-    def prepare(self, wait):
-        """Initialises an empty database while no other pod does, and upgrades an older one where that is wanted.
-
-        Two servers that start on an empty database at the same time both make the tables, and one of them dies of it.
-        """
-        with self.cursor() as cursor:
-            # held until the connection closes, even if this pod dies
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
-            while not cursor.fetchone()[0]:
-                reason = "another pod is initialising it"
-                if not wait(self.name, reason):
-                    raise wait.over(Problem("database-absent", "taking the lock for initialisation", self.server, reason))
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,))
-            actual = revision(cursor)
-            if actual is None:
-                say("The database is empty: initialising it")
-                self.run("database-init", "making the tables of MLflow", [sys.executable, "-c", INITIALISE, self.uri, self.root])
-                return
-            try:
-                self.judge_schema(actual)
-            except Problem as problem:
-                if problem.name != "schema-older" or os.environ.get("STARTUP_UPGRADE_SCHEMA") != "true":
-                    raise
-                say(f"Upgrading the schema of the database from revision {actual} to {problem.values['wanted']}")
-                self.run("schema-upgrade", "mlflow db upgrade", ["mlflow", "db", "upgrade", self.uri])
-
-    def run(self, cause, tried, command):
-        code = subprocess.run(command, check=False).returncode
-        if code != 0:
-            raise Problem(cause, tried, self.server, f"exit code {code}")
+        try:
+            with self.database.session() as session:
+                session.value("SELECT 1")
+        except Problem as problem:
+            where = self.database.server
+            raise Problem("replica", problem.tried, where, problem.answer, form=problem.title) from None
 
 
-def revision(cursor):
-    """Revision of the schema, None where there is none."""
-    cursor.execute("SELECT to_regclass('alembic_version')")
-    if cursor.fetchone()[0] is None:
-        return None
-    cursor.execute("SELECT version_num FROM alembic_version")
-    row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def package_revisions():
+def package_revisions(folder):
     """All revisions of the MLflow in this image, and the newest. Read from its files: to import it takes seconds."""
     spec = importlib.util.find_spec("mlflow")
     known, below = set(), set()
     for location in (spec.submodule_search_locations or []) if spec else []:
-        for path in glob.glob(os.path.join(location, "store", "db_migrations", "versions", "*.py")):
+        for path in glob.glob(os.path.join(location, *folder, "*.py")):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             known.update(re.findall(r"^revision\\s*=\\s*[\\"'](\\w+)", text, re.MULTILINE))
@@ -1240,10 +2039,10 @@ class Wait:
         return problem
 
 
-def until_well(wait, part):
+def until_well(wait, part, action):
     while True:
         try:
-            return part.prepare(wait)
+            return action()
         except Problem as problem:
             if not problem.passing:
                 raise
@@ -1253,19 +2052,28 @@ def until_well(wait, part):
 
 def installed(part):
     """Whether this Python has what the check of a store needs."""
-    return importlib.util.find_spec(part.module) is not None
+    try:
+        return importlib.util.find_spec(part.module) is not None
+    except ModuleNotFoundError:
+        # not even the package that the module is in
+        return False
+
+
+def handle_sigterm():
+    # process 1 ignores signals that it has no handler for, and waiting must not outlive the pod
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def start(arguments):
-    # process 1 ignores signals that it has no handler for, and waiting must not outlive the pod
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    handle_sigterm()
     try:
-        put_credentials_in_place(os.environ)
+        put_credentials_in_place(os.environ, destination_of(arguments))
         if not arguments:
             fail(EXIT_USAGE, ["ERROR: no command to start", __doc__.splitlines()[0]])
-        judge_environment(os.environ)
+        judge_environment(os.environ, arguments)
         wait = Wait(float(os.environ.get("STARTUP_DEADLINE_SECONDS", "300")))
-        for part in (ArtifactStore(arguments), Database(arguments)):
+        store = artifact_store(arguments)
+        for part in (store, backend_store(arguments), *([login_database()] if has_login(arguments) else [])):
             if not part.checkable:
                 continue
             if not installed(part):
@@ -1273,11 +2081,45 @@ def start(arguments):
                     f"this Python has no {part.module}, so {part.name} is not checked: use an MLflow image with the suffix -full"
                 )
                 continue
-            until_well(wait, part)
+            until_well(wait, part, lambda part=part: part.prepare(wait))
     except Problem as problem:
         fail(problem.cause.code, problem.lines())
-    say(f"Starting MLflow with AWS credentials: {os.environ['AWS_ACCESS_KEY_ID'][:5]}...")
+    replica = ReadReplica()
+    if replica.checkable and installed(replica):
+        problem = examine(replica.name, replica.check).problem
+        if problem:
+            warn(f"{problem.title}. {problem.cause.why}")
+    say(redact(f"Starting MLflow with {store.credentials}"))
     os.execvp(arguments[0], arguments)
+
+
+# --- gc
+
+
+def gc(arguments):
+    """Becomes mlflow gc, which without a server that lets it in would delete rows and leave their artifacts for ever."""
+    handle_sigterm()
+    clean(os.environ, CLEANED_LOGIN, "would belong to it")
+    uri = flag(arguments, "--tracking-uri", os.environ.get("MLFLOW_TRACKING_URI", ""))
+    database = backend_store(arguments)
+    try:
+        for variable, value, what in (
+            ("MLFLOW_TRACKING_URI", uri, "the URL of the tracking server, for example http://mlflow-service:5000"),
+            ("MLFLOW_BACKEND_STORE_URI", database.uri, "the URI of the server's backend store, or pass --backend-store-uri"),
+        ):
+            if not value:
+                raise Problem("gc-missing", f"reading {variable} from the environment", variable=variable, what=what)
+        server = TrackingServer(uri, client_login())
+        wait = Wait(float(os.environ.get("STARTUP_DEADLINE_SECONDS", "300")))
+        until_well(wait, server, server.lets_in)
+        if database.checkable and installed(database):
+            until_well(wait, database, database.check)
+    except Problem as problem:
+        say("mlflow gc was not started, and nothing was deleted")
+        fail(problem.cause.code, problem.lines())
+    say(f"Starting mlflow gc with {server.name}")
+    os.environ.update(MLFLOW_BACKEND_STORE_URI=database.uri, MLFLOW_TRACKING_URI=uri)
+    os.execv(sys.executable, [sys.executable, "-c", GC, *arguments])
 
 
 # --- doctor
@@ -1298,35 +2140,122 @@ def examine(name, action):
         return Result(name, problem=problem)
 
 
-def request(url, method="GET", body=None, timeout=10):
+def request(url, method="GET", body=None, headers=None, timeout=10):
     """One HTTP request, to the tracking server. An answer of any status is an answer."""
-    headers = {"Content-Type": "application/json"} if isinstance(body, str) else {}
     data = body.encode() if isinstance(body, str) else body
-    local = urllib.parse.urlsplit(url).hostname == "127.0.0.1"
-    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+    ask = urllib.request.Request(url, data, {"Content-Type": "application/json"} if isinstance(body, str) else {}, method=method)
+    for name, value in (headers or {}).items():
+        # a login is for this host, and not for one that it redirects to
+        ask.add_unredirected_header(name, value)
+    host = urllib.parse.urlsplit(url).hostname
+    authority = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    handlers = [urllib.request.ProxyHandler({})] if host == "127.0.0.1" else []
     try:
-        with opener.open(urllib.request.Request(url, data, headers, method=method), timeout=timeout) as response:
-            return response.status, response.read()
+        if authority:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)))
+        opener = urllib.request.build_opener(*handlers)
+        with opener.open(ask, timeout=timeout) as response:
+            there = urllib.parse.urlsplit(response.url).hostname
+            # a proxy that sends one to its login elsewhere
+            return (response.status, response.read()) if there == host else (401, f"redirected to {there}".encode())
     except urllib.error.HTTPError as error:
         return error.code, error.read()
-    except OSError as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return 0, str(getattr(error, "reason", error)).encode()
+
+
+class Login:
+    """How requests log in, and where the pod has that from."""
+
+    def __init__(self, variable, value, user=None):
+        self.source = source_of(variable)
+        self.user = user or "the token"
+        pair = base64.b64encode(f"{user}:{value}".encode()).decode()
+        self.header = f"Bearer {value}" if user is None else f"Basic {pair}"
+        HIDDEN[pair] = f"({variable})"
+
+
+def client_login():
+    """That of MLflow's clients, if there is one."""
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if user and password:
+        return Login("MLFLOW_TRACKING_PASSWORD", password, user)
+    return Login("MLFLOW_TRACKING_TOKEN", token) if token else None
+
+
+def admin_login():
+    """That of the admin, in the pod of the server."""
+    settings = {}
+    with contextlib.suppress(Problem):
+        # another check tells it
+        settings = login_settings()
+    user = os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or settings.get("admin_username", "admin")
+    password = os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD") or settings.get("admin_password", "")
+    return Login("MLFLOW_AUTH_ADMIN_PASSWORD", password, user)
+
+
+def host_for(arguments, host):
+    """A host that the server answers for: the one that is asked, unless --allowed-hosts has others only."""
+    allowed = flag(arguments, "--allowed-hosts", os.environ.get("MLFLOW_SERVER_ALLOWED_HOSTS", ""))
+    patterns = [pattern.strip() for pattern in allowed.split(",") if pattern.strip()]
+    if not patterns or any(fnmatch.fnmatch(host, pattern) for pattern in patterns):
+        return None
+    port = host.rpartition(":")[2]
+    # first those that are names
+    hosts = sorted((re.sub(r":\\*$", f":{port}", pattern) for pattern in patterns), key=lambda pattern: "*" in pattern)
+    return hosts[0].replace("*", "x")
+
+
+def server_in_this_pod(arguments):
+    host = f"127.0.0.1:{flag(arguments, '--port', '5000')}"
+    prefix = flag(arguments, "--static-prefix", os.environ.get("MLFLOW_STATIC_PREFIX", ""))
+    return TrackingServer(f"http://{host}{prefix}", admin_login() if has_login(arguments) else None, host_for(arguments, host))
 
 
 class TrackingServer:
     """The running server, as its clients see it."""
 
-    def __init__(self, uri):
-        self.uri = uri.rstrip("/")
+    def __init__(self, uri, login=None, host=None):
+        hide_secrets_of(uri)
+        parsed = urllib.parse.urlsplit(uri)
+        userinfo, _, place = parsed.netloc.rpartition("@")
+        user, _, password = userinfo.partition(":")
+        if user and password:
+            login = Login("MLFLOW_TRACKING_URI", urllib.parse.unquote(password), urllib.parse.unquote(user))
+        self.uri = parsed._replace(netloc=place).geturl().rstrip("/")
+        self.login = login
+        self.headers = {**({"Authorization": login.header} if login else {}), **({"Host": host} if host else {})}
+
+    @property
+    def name(self):
+        return f"the tracking server at {self.uri}"
 
     def expect(self, path, tried, method="GET", body=None):
-        status, answer = request(self.uri + path, method, body)
+        status, answer = request(self.uri + path, method, body, self.headers)
         if status == 200:
             return answer
         text = f"{status or 'no answer'} {answer[:300].decode('utf-8', 'replace')}".strip()
-        refused = status == 403 and b"host" in answer.lower()
-        name = "server-absent" if status == 0 else "host-refused" if refused else "server-error"
-        raise Problem(name, tried, self.uri, text, uri=self.uri)
+        values = {"user": self.login.user, "login_source": self.login.source} if self.login else {}
+        raise Problem(self.cause(status, answer), tried, self.uri, text, uri=self.uri, **values)
+
+    def cause(self, status, answer):
+        if status == 0:
+            return "server-absent"
+        if status == 403 and b"host" in answer.lower():
+            return "host-refused"
+        if status in (401, 403) and not self.login:
+            return "login-needed"
+        return {401: "login-refused", 403: "login-denied"}.get(status, "server-error")
+
+    def lets_in(self):
+        """For those who start with the server: it is up, knows the user, and reaches its artifact store."""
+        try:
+            self.health()
+            self.round_trip()
+        except Problem as problem:
+            problem.passing = problem.name in ("server-absent", "server-error")
+            raise
 
     def health(self):
         self.expect("/health", "GET /health")
@@ -1380,7 +2309,7 @@ def client_environment():
 
 
 def examine_client(uri):
-    server = TrackingServer(uri)
+    server = TrackingServer(uri, client_login())
     yield examine("environment of this client", client_environment)
     yield from examine_server(server)
 
@@ -1398,18 +2327,22 @@ def examine_all():
     environment = dict(os.environ)
 
     def judged():
-        put_credentials_in_place(os.environ)
-        judge_environment(os.environ)
-        cleaned = [name for name in CLEANED if environment.get(name) != os.environ.get(name) and environment.get(name)]
+        put_credentials_in_place(os.environ, destination_of(arguments))
+        judge_environment(os.environ, arguments)
+        variables = (*CLEANED, *CLEANED_LOGIN)
+        cleaned = [name for name in variables if environment.get(name) != os.environ.get(name) and environment.get(name)]
         return f"white space was dropped: {', '.join(cleaned)}" if cleaned else ""
 
     yield examine("environment", judged)
-    store, database = ArtifactStore(arguments), Database(arguments)
-    for part in (store, database):
+    store = artifact_store(arguments)
+    parts = [store, backend_store(arguments), ReadReplica()]
+    with contextlib.suppress(Problem):
+        # the first check has told it
+        parts += [login_database()] if has_login(arguments) else []
+    for part in parts:
         if part.checkable and installed(part):
             yield examine(part.name, part.check)
-    server = TrackingServer(f"http://127.0.0.1:{flag(arguments, '--port', '5000')}")
-    yield from examine_server(server, store.direct)
+    yield from examine_server(server_in_this_pod(arguments), store.direct)
 
 
 def server_arguments():
@@ -1457,7 +2390,7 @@ class Monitor:
     METRICS = (("mlflow_artifact_store_writable", "artifact"), ("mlflow_database_reachable", "database"))
 
     def __init__(self, arguments):
-        self.parts = {"artifact": ArtifactStore(arguments), "database": Database(arguments)}
+        self.parts = {"artifact": artifact_store(arguments), "database": backend_store(arguments)}
         self.problems = {name: "not checked yet" for name in self.parts}
         self.lines = {}
 
@@ -1487,7 +2420,7 @@ class Monitor:
 def monitor(arguments):
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
-        put_credentials_in_place(os.environ)
+        put_credentials_in_place(os.environ, destination_of(arguments))
     except Problem as problem:
         fail(problem.cause.code, problem.lines())
     watch = Monitor(arguments)
@@ -1514,8 +2447,7 @@ def monitor(arguments):
 def catalogue():
     """All causes, as the table of the README."""
     texts = "".join(cause.title + cause.why + cause.fix for cause in CAUSES.values())
-    names = {name: f"\`<{name}>\`" for name in re.findall(r"\\{(\\w+)\\}", texts)}
-    names["hint"] = ""
+    names = {name: USUAL.get(name, f"\`<{name}>\`") for name in re.findall(r"\\{(\\w+)\\}", texts)}
     say("| Exit code | What it says | Cause | Fix |\\n| --- | --- | --- | --- |")
     for cause in CAUSES.values():
         cells = (str(cause.code), *(text.format(**names) for text in (cause.title, cause.why, cause.fix)))
@@ -1527,6 +2459,8 @@ def main(arguments):
         sys.exit(doctor(arguments[1:]))
     if arguments[:1] == ["monitor"]:
         monitor(arguments[1:])
+    elif arguments[:1] == ["gc"]:
+        gc(arguments[1:])
     elif arguments == ["causes"]:
         catalogue()
     else:

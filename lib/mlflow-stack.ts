@@ -4,13 +4,18 @@ import { IArtifactStore } from './artifact-store/artifact-store';
 import { Minio } from './artifact-store/minio';
 import { IBackendStore } from './backend-store/backend-store';
 import { Postgres } from './backend-store/postgres';
+import { ImageSource } from './common/image-source';
 import { Namespace } from './common/objects';
 import { place } from './common/place';
+import { PodSettings } from './common/pod-settings';
 import { PropChecks } from './common/prop-checks';
 import { Shape } from './common/prop-shape';
 import { rejectTakenNames } from './common/unique-names';
+import { ImageOptions } from './image-options';
+import { PodOptions } from './pod-options';
 import { IStartupScript } from './tracking-server/startup-script';
-import { TrackingServer, TrackingServerOptions } from './tracking-server/tracking-server';
+import { TrackingServerOptions } from './tracking-server/options';
+import { TrackingServer } from './tracking-server/tracking-server';
 import { k8s } from '../imports/k8s';
 
 const DEFAULT_NAME = 'mlflow';
@@ -71,6 +76,31 @@ export interface MlflowStackProps {
    * @default - those of `TrackingServer`
    */
   readonly trackingServer?: TrackingServerOptions;
+
+  /**
+   * Where the images of all parts that the stack makes come from.
+   *
+   * @default - each from its own registry
+   */
+  readonly images?: ImageOptions;
+
+  /**
+   * Where the pods of all parts that the stack makes run, their labels and annotations. `trackingServer.pod` is in place of
+   * it for the tracking server.
+   *
+   * @default - any node
+   */
+  readonly pod?: PodOptions;
+
+  /**
+   * Whether all parts that the stack makes have NetworkPolicies, which choose pods of the stack only: each pod is reached by,
+   * and reaches, what it has to, name resolution included. The tracking server is open to all clients, unless
+   * `trackingServer.networkPolicy.clients` names them.
+   *
+   * @default true
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+   */
+  readonly networkPolicies?: boolean;
 }
 
 const SHAPE: Shape<MlflowStackProps> = {
@@ -81,6 +111,9 @@ const SHAPE: Shape<MlflowStackProps> = {
   artifactStore: {},
   startupScript: {},
   trackingServer: {},
+  images: {},
+  pod: {},
+  networkPolicies: 'value',
 };
 
 /**
@@ -148,17 +181,37 @@ export class MlflowStack extends Construct {
       for (const object of before) object.node.addDependency(this.namespaceObject);
     }
 
-    if (props.backendStore === undefined) this.postgres = new Postgres(this, 'BackendStore', { name: storeName('postgres'), instance: name, namespace });
-    if (props.artifactStore === undefined) this.minio = new Minio(this, 'ArtifactStore', { name: storeName('minio'), instance: name, namespace });
+    const networkPolicies = checks.flag('networkPolicies', props.networkPolicies ?? true);
+    const networkPolicy = networkPolicies ? undefined : { enabled: false };
+    const { images } = props;
+    const pod = checkedPod(checks, props.pod);
+    // what is wrong in them is told once, here, and not by each part
+    new PodSettings(checks, pod, new ImageSource(checks, images));
+    const common = { instance: name, namespace, images, pod, networkPolicy };
+    if (props.backendStore === undefined) this.postgres = new Postgres(this, 'BackendStore', { name: storeName('postgres'), ...common });
+    if (props.artifactStore === undefined) this.minio = new Minio(this, 'ArtifactStore', { name: storeName('minio'), ...common });
     this.backendStore = props.backendStore ?? this.postgres!;
     this.artifactStore = props.artifactStore ?? this.minio!;
     for (const prop of ['name', 'namespace', 'backendStore', 'artifactStore', 'startupScript']) {
-      if (prop in (props.trackingServer ?? {})) {
+      if ((props.trackingServer as { [prop: string]: unknown } | undefined)?.[prop] !== undefined) {
         checks.fault({ prop: `trackingServer.${prop}`, value: '(not used)', rule: 'the stack gives its own to the tracking server', fix: `pass ${prop} to MlflowStack itself` });
       }
     }
+    if (!networkPolicies && props.trackingServer?.networkPolicy !== undefined) {
+      checks.fault({
+        prop: 'trackingServer.networkPolicy',
+        value: props.trackingServer.networkPolicy,
+        hidden: true,
+        rule: 'with networkPolicies = false there are none',
+        fix: 'leave trackingServer.networkPolicy out, or networkPolicies',
+      });
+    }
+    const options = props.trackingServer;
     this.trackingServer = new TrackingServer(this, 'TrackingServer', {
-      ...props.trackingServer,
+      ...options,
+      images: options?.images ?? images,
+      pod: options?.pod ?? pod,
+      networkPolicy: options?.networkPolicy ?? networkPolicy,
       name,
       namespace,
       backendStore: this.backendStore,
@@ -168,4 +221,15 @@ export class MlflowStack extends Construct {
     this.trackingUri = this.trackingServer.trackingUri;
     this.node.defaultChild = this.trackingServer;
   }
+}
+
+/** The prop `pod` without what is for pods of one part, and not for those of all, which has no place in it. */
+function checkedPod(checks: PropChecks, pod: PodOptions | undefined): PodOptions | undefined {
+  const ofOnePart = ['volumes', 'volumeMounts', 'initContainers', 'sidecars'] as const;
+  for (const prop of ofOnePart) {
+    if (pod?.[prop] !== undefined) {
+      checks.fault({ prop: `pod.${prop}`, value: pod[prop], hidden: true, rule: 'it is for the pods of one part, and not for those of all', fix: `pass trackingServer.pod.${prop}, or the pod of a store` });
+    }
+  }
+  return pod && { ...pod, ...Object.fromEntries(ofOnePart.map((prop) => [prop, undefined])) };
 }

@@ -1,15 +1,18 @@
-import { ApiObject, Chart, JsonPatch, Testing } from 'cdk8s';
+import { ApiObject, Chart, Duration, JsonPatch, Size, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
 import {
-  ArtifactTransfer,
   Credentials,
   IArtifactStore,
   IBackendStore,
+  ImagePullPolicy,
+  LogLevel,
   Minio,
   MlflowStack,
   MlflowStackProps,
   Postgres,
   StartupScript,
+  TrackingServerOptions,
+  XFrameOptions,
 } from '../lib';
 import { START_MLFLOW_PY } from '../lib/assets.generated';
 import { fingerprint } from '../lib/common/hash';
@@ -38,11 +41,62 @@ function withExistingSecrets(): Manifests {
   return Testing.synth(chart);
 }
 
+/** All options that go together, with one of the two logins. */
+function everything(chart: Construct, login: 'basicAuth' | 'oidc', props: MlflowStackProps = {}): MlflowStack {
+  const issuerUrl = 'https://login.example.com';
+  const logins: { [name: string]: TrackingServerOptions } = {
+    basicAuth: { basicAuth: { adminUsername: 'root' }, service: { annotations: { a: 'b' } } },
+    oidc: { oidc: { issuerUrl, clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client', { namespace: props.namespace }) } },
+  };
+  const tls = { certificate: { issuerName: 'letsencrypt' } };
+  return new MlflowStack(chart, 'Stack', {
+    images: { registry: 'registry.example.com/mirror', pullSecrets: ['registry'], pullPolicy: ImagePullPolicy.ALWAYS },
+    pod: { labels: { team: 'vision' }, annotations: { 'example.com/scan': 'true' }, nodeSelector: { disk: 'ssd' }, tolerations: [{ key: 'ml', operator: 'Exists' }], priorityClassName: 'high' },
+    startupScript: new StartupScript(chart, 'Script', { namespace: props.namespace, name: `${props.name ?? 'mlflow'}-script`, content: 'pass\n' }),
+    ...props,
+    trackingServer: {
+      ...logins[login],
+      autoscaling: { maxReplicas: 5, targetMemoryPercent: 90 },
+      podDisruptionBudget: { minAvailable: 1 },
+      serviceAccount: {},
+      ingress: { hosts: ['mlflow.example.com'], tls },
+      httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public', tls },
+      staticPrefix: '/ml',
+      deriveAllowedHosts: true,
+      corsAllowedOrigins: ['https://notebooks.example.com'],
+      xFrameOptions: XFrameOptions.DENY,
+      logLevel: LogLevel.DEBUG,
+      connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(5) },
+      metrics: {},
+      garbageCollection: { jobs: true },
+      envFrom: [{ secretRef: { name: 'providers' } }],
+      ...(props.networkPolicies === false ? {} : { networkPolicy: { clients: [{ namespaceSelector: {} }], egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] } }),
+      resources: { memoryLimit: Size.gibibytes(2) },
+      ...props.trackingServer,
+    },
+  });
+}
+
+function synthAll(login: 'basicAuth' | 'oidc', props?: MlflowStackProps): Manifests {
+  const chart = Testing.chart();
+  everything(chart, login, props);
+  return Testing.synth(chart);
+}
+
+/** All objects that have pods, a CronJob by its Job. */
+function pods(objects: Manifests): Manifests {
+  return objects.flatMap((object) => (object.kind === 'CronJob' ? [{ ...object, spec: object.spec.jobTemplate.spec }] : workloads([object])));
+}
+
+const LOGINS = ['basicAuth', 'oidc'] as const;
+
 const stacks: [string, Manifests][] = [
   ['the default stack', synth()],
   ['a stack with a name', synth({ name: 'team-a' })],
-  ['a stack with direct transfers', synth({ trackingServer: { artifactTransfer: ArtifactTransfer.DIRECT, jobExecution: true, replicas: 2 } })],
+  ['a stack with job execution', synth({ trackingServer: { jobExecution: true, replicas: 2 } })],
   ['a stack with existing Secrets', withExistingSecrets()],
+  ['a stack with all options and basicAuth', synthAll('basicAuth')],
+  ['a stack with all options and oidc', synthAll('oidc')],
 ];
 
 describe('the default stack', () => {
@@ -67,6 +121,8 @@ describe('the default stack', () => {
       'RoleBinding mlflow/postgres-bootstrap',
       'ConfigMap mlflow/postgres-bootstrap',
       'Job mlflow/postgres-bootstrap',
+      'NetworkPolicy mlflow/postgres-bootstrap',
+      'NetworkPolicy mlflow/postgres',
       'Secret mlflow/minio-root',
       'Secret mlflow/minio-user',
       'Service mlflow/minio',
@@ -76,6 +132,8 @@ describe('the default stack', () => {
       'RoleBinding mlflow/minio-bootstrap',
       'ConfigMap mlflow/minio-bootstrap',
       'Job mlflow/minio-bootstrap',
+      'NetworkPolicy mlflow/minio-bootstrap',
+      'NetworkPolicy mlflow/minio',
       'ConfigMap mlflow/mlflow-startup-script',
       'ConfigMap mlflow/mlflow-plugins',
       'Deployment mlflow/mlflow',
@@ -83,6 +141,8 @@ describe('the default stack', () => {
       'Service mlflow/mlflow-server',
       'Deployment mlflow/mlflow-monitor',
       'Service mlflow/mlflow-monitor',
+      'NetworkPolicy mlflow/mlflow',
+      'NetworkPolicy mlflow/mlflow-monitor',
     ]);
   });
 
@@ -161,17 +221,19 @@ describe('the default stack', () => {
 });
 
 describe.each(stacks)('in %s', (_, objects) => {
-  const pods = workloads(objects).map((workload): [string, Manifests[number]] => [`${workload.kind} ${workload.metadata.name}`, workload]);
-  const all = pods.flatMap(([name, workload]) =>
+  const named = pods(objects).map((workload): [string, Manifests[number]] => [`${workload.kind} ${workload.metadata.name.replace(/-[0-9a-f]{10}$/, '')}`, workload]);
+  const all = named.flatMap(([name, workload]) =>
     containers(workload).map((container): [string, Manifests[number]] => [`${container.name} of ${name}`, container]),
   );
 
-  test('there are six pods with ten containers', () => {
-    expect(pods.map(([name]) => name.replace(/ .*/, '')).sort()).toEqual(['Deployment', 'Deployment', 'Job', 'Job', 'StatefulSet', 'StatefulSet']);
-    expect(all).toHaveLength(10);
+  test('there are six kinds of pods, with ten containers, and those of the options', () => {
+    const kinds = (kind: string) => named.filter(([name]) => name.startsWith(`${kind} `)).length;
+    const options = ['oauth2-proxy', 'login-bootstrap', 'cookie-bootstrap', 'gc'].filter((end) => named.some(([name]) => name.endsWith(`-${end}`)));
+    expect([kinds('StatefulSet'), kinds('Deployment') + kinds('Job') + kinds('CronJob')]).toEqual([2, 4 + options.length]);
+    expect(all).toHaveLength(10 + options.length);
   });
 
-  test.each(pods)('the pods of %s run as nobody of the node, with the default filter of system calls', (__, { spec }) => {
+  test.each(named)('the pods of %s run as nobody of the node, with the default filter of system calls', (__, { spec }) => {
     expect(spec.template.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
     expect(spec.template.spec.securityContext.runAsUser).toBeGreaterThan(0);
     for (const field of ['hostNetwork', 'hostPID', 'hostIPC']) expect(spec.template.spec).not.toHaveProperty(field);
@@ -197,12 +259,15 @@ describe.each(stacks)('in %s', (_, objects) => {
     expect(image).toMatch(/:[\w.-]*\d[\w.-]*$/);
   });
 
-  test.each(pods)('the pods of %s get a token only where they need it, and no variables of Services', (__, { kind, spec }) => {
-    expect(spec.template.spec.automountServiceAccountToken).toBe(kind === 'Job');
-    expect(spec.template.spec.enableServiceLinks).toBe(false);
+  test.each(named)('the containers of %s get a token only where they need it, and no variables of Services', (__, workload) => {
+    const { spec } = workload.spec.template;
+    expect([spec.automountServiceAccountToken, spec.enableServiceLinks]).toEqual([false, false]);
+    const tokens = spec.volumes.filter(({ projected }: { projected?: object }) => JSON.stringify(projected ?? {}).includes('serviceAccountToken')).map(({ name }: { name: string }) => name);
+    const mounting = containers(workload).filter(({ volumeMounts }) => volumeMounts.some(({ name }: { name: string }) => tokens.includes(name)));
+    expect(mounting.map(({ name }) => name)).toEqual(containers(workload).filter(({ command }) => command?.[1] === '/scripts/fill-secrets.py').map(({ name }) => name));
   });
 
-  test.each(pods)('all that is mounted into the pods of %s is there', (__, workload) => {
+  test.each(named)('all that is mounted into the pods of %s is there', (__, workload) => {
     const { volumes } = workload.spec.template.spec;
     const claims: Manifests = workload.spec.volumeClaimTemplates ?? [];
     const there = [...volumes.map(({ name }: { name: string }) => name), ...claims.map(({ metadata }) => metadata.name)];
@@ -221,7 +286,7 @@ describe.each(stacks)('in %s', (_, objects) => {
       ...ofKind(objects, 'Service').map(({ spec }) => spec.selector),
       ...ofKind(objects, 'StatefulSet').map(({ spec }) => spec.volumeClaimTemplates[0].metadata.labels),
     ];
-    expect(selectors).toHaveLength(11);
+    expect(selectors.length).toBeGreaterThanOrEqual(11);
     for (const selector of selectors) expect(Object.keys(selector).sort()).toEqual(SELECTOR_LABELS);
   });
 
@@ -242,13 +307,48 @@ describe.each(stacks)('in %s', (_, objects) => {
       for (const { targetPort } of spec.ports) expect(ports).toContainEqual(expect.objectContaining({ name: targetPort }));
       return [metadata.name.replace(/^.*-/, ''), found.map(({ kind, metadata: { labels } }) => `${kind} ${labels['app.kubernetes.io/component']}`)];
     });
-    expect(Object.fromEntries(targets)).toEqual({
+    expect(Object.fromEntries(targets)).toMatchObject({
       postgres: ['StatefulSet backend-store'],
       minio: ['StatefulSet artifact-store'],
       service: ['Deployment tracking-server'],
       server: ['Deployment tracking-server'],
       monitor: ['Deployment store-monitor'],
     });
+    for (const [name, found] of targets) if (name === 'proxy') expect(found).toEqual(['Deployment login-proxy']);
+    expect(new Set(targets.map(([name]) => name)).size).toBe(targets.length);
+  });
+
+  test('each NetworkPolicy is for the pods of one workload, and each workload has one, with ports that the pods have', () => {
+    const policies = ofKind(objects, 'NetworkPolicy').map(({ metadata, spec }) => {
+      const found = pods(objects).filter(({ spec: { template } }) => Object.entries(spec.podSelector.matchLabels).every(([key, value]) => template.metadata.labels[key] === value));
+      expect([metadata.name, found.length]).toEqual([metadata.name, 1]);
+      const ports = containers(found[0]).flatMap((container) => container.ports ?? []).map(({ containerPort }: { containerPort: number }) => containerPort);
+      for (const { port } of (spec.ingress ?? []).flatMap((rule: { ports: object[] }) => rule.ports)) expect(ports).toContain(port);
+      return found[0];
+    });
+    expect(new Set(policies).size).toBe(policies.length);
+    expect(policies).toHaveLength(named.length);
+  });
+
+  test('each pod that a policy names is one of the stack', () => {
+    const peers = ofKind(objects, 'NetworkPolicy').flatMap(({ spec }) => [
+      ...(spec.ingress ?? []).flatMap((rule: { from?: object[] }) => rule.from ?? []),
+      ...(spec.egress ?? []).flatMap((rule: { to?: object[] }) => rule.to ?? []),
+    ]) as { podSelector?: { matchLabels: { [key: string]: string } } }[];
+    const selectors = peers.flatMap(({ podSelector }) => (podSelector === undefined ? [] : [podSelector.matchLabels]));
+    expect(selectors.length).toBeGreaterThanOrEqual(8);
+    for (const selector of selectors) {
+      expect(pods(objects).filter(({ spec: { template } }) => Object.entries(selector).every(([key, value]) => template.metadata.labels[key] === value))).toHaveLength(1);
+    }
+  });
+
+  test('there is no template of Helm in it', () => {
+    const elsewhere = objects.map((object) => (object.kind === 'PrometheusRule' || object.metadata.name.endsWith('-dashboard') ? {} : object));
+    expect(JSON.stringify(elsewhere)).not.toContain('{{');
+  });
+
+  test('no name is there twice', () => {
+    expect(new Set(names(objects)).size).toBe(objects.length);
   });
 
   test('nothing depends on the place in the tree of constructs', () => {
@@ -317,7 +417,7 @@ describe('the namespace', () => {
     const given = JSON.stringify(rest).replace(JSON.stringify(START_MLFLOW_PY), '"(start-mlflow.py)"');
     expect(given).toContain('"(start-mlflow.py)"');
     expect(given).not.toContain('mlflow.svc.cluster.local');
-    expect(rest.length).toBe(25);
+    expect(rest.length).toBe(31);
   });
 
   test('is not made where it exists', () => {
@@ -371,7 +471,7 @@ describe('several stacks', () => {
     new MlflowStack(chart, 'A', { namespace: 'team-a' });
     new MlflowStack(chart, 'B', { namespace: 'team-b' });
     const objects = names(Testing.synth(chart));
-    expect(new Set(objects).size).toBe(52);
+    expect(new Set(objects).size).toBe(64);
     expect(objects.slice(0, 2).sort()).toEqual(['Namespace -/team-a', 'Namespace -/team-b']);
   });
 
@@ -381,7 +481,7 @@ describe('several stacks', () => {
     const objects = Testing.synth(chart);
 
     expect(new Set(names(objects)).size).toBe(objects.length);
-    expect(objects).toHaveLength(51);
+    expect(objects).toHaveLength(63);
     expect(ofKind(objects, 'Namespace')).toHaveLength(1);
     expect([red.trackingUri, blue.trackingUri]).toEqual([
       'http://red-service.shared.svc.cluster.local:5000',
@@ -391,7 +491,7 @@ describe('several stacks', () => {
       '--backend-store-uri=postgresql://blue-postgres.shared.svc.cluster.local:5432/mlflow',
     );
     const blues = objects.filter(({ metadata }) => metadata.name.startsWith('blue'));
-    expect(blues).toHaveLength(25);
+    expect(blues).toHaveLength(31);
     expect(JSON.stringify(blues)).not.toMatch(/\bred\b/);
     for (const { metadata } of blues) expect(metadata.labels['app.kubernetes.io/instance']).toBe('blue');
   });
@@ -462,6 +562,8 @@ describe('parts', () => {
       'Service mlflow/mlflow-server',
       'Deployment mlflow/mlflow-monitor',
       'Service mlflow/mlflow-monitor',
+      'NetworkPolicy mlflow/mlflow',
+      'NetworkPolicy mlflow/mlflow-monitor',
     ]);
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
     expect(server.args).toEqual(
@@ -568,6 +670,20 @@ describe('escape hatches', () => {
     expect(objects.filter((object) => !fields.has(object)).map((object) => object.node.path)).toEqual([]);
   });
 
+  test.each(LOGINS)('nor is one with all options and %s', (login) => {
+    const other = Testing.chart();
+    const made = everything(other, login);
+    const { trackingServer, postgres, minio } = made;
+    const parts = [made, trackingServer, trackingServer.startupScript, trackingServer.monitorScript!, postgres!, minio!, trackingServer.oauth2Proxy ?? {}].flatMap((part) => [
+      part,
+      ...Object.values(part).filter((field) => field instanceof Credentials),
+    ]);
+    const fields = new Set(parts.flatMap((part): unknown[] => Object.values(part)).flat());
+    const all = other.node.findAll().filter((construct) => ApiObject.isApiObject(construct));
+    expect(all.length).toBeGreaterThan(45);
+    expect(all.filter((object) => !fields.has(object)).map((object) => object.node.path)).toEqual([]);
+  });
+
   test('every construct has a default child, which is its main object or the way there', () => {
     const containers = constructs.filter((construct) => construct !== chart && !ApiObject.isApiObject(construct));
     expect(containers.length).toBeGreaterThan(8);
@@ -607,4 +723,151 @@ test.each(['name', 'namespace', 'backendStore', 'artifactStore', 'startupScript'
   expect(faults(chart)).toEqual([
     `[test/Stack] trackingServer.${prop}: got "(not used)". Rule: the stack gives its own to the tracking server. Fix: pass ${prop} to MlflowStack itself.`,
   ]);
+});
+
+test('a member that trackingServer leaves open is none that the stack gives', () => {
+  const chart = Testing.chart();
+  new MlflowStack(chart, 'Stack', { trackingServer: { name: undefined } as object });
+  expect(faults(chart)).toEqual([]);
+});
+
+describe('options for all parts', () => {
+  const images = { registry: 'registry.example.com/mirror', pullSecrets: ['login'], pullPolicy: ImagePullPolicy.ALWAYS };
+  const pod = { labels: { team: 'vision' }, nodeSelector: { disk: 'ssd' }, tolerations: [{ key: 'ml', operator: 'Exists' }], priorityClassName: 'high' };
+
+  test.each(LOGINS)('images are where those of all containers come from, with %s', (login) => {
+    const all = pods(synthAll(login, { images }));
+    expect(all.length).toBeGreaterThan(7);
+    for (const workload of all) {
+      expect(workload.spec.template.spec.imagePullSecrets).toEqual([{ name: 'login' }]);
+      for (const { image, imagePullPolicy } of containers(workload)) expect([image, imagePullPolicy]).toEqual([expect.stringMatching(/^registry\.example\.com\/mirror\/[^.]+:/), 'Always']);
+    }
+  });
+
+  test.each(LOGINS)('pod is where all pods run, with %s', (login) => {
+    const { labels, ...place } = pod;
+    for (const { spec } of pods(synthAll(login, { pod }))) {
+      expect(spec.template.spec).toMatchObject(place);
+      expect(spec.template.metadata.labels).toMatchObject(labels);
+    }
+  });
+
+  test('trackingServer.images and trackingServer.pod are in their place', () => {
+    const objects = synth({ images, pod, trackingServer: { images: { registry: 'r.example.com' }, pod: { nodeSelector: { disk: 'fast' } } } });
+    const { spec } = get(objects, 'Deployment', 'mlflow').spec.template;
+    expect(spec.containers[0].image).toMatch(/^r\.example\.com\/mlflow/);
+    expect(spec.nodeSelector).toEqual({ disk: 'fast' });
+    expect(spec).not.toHaveProperty('priorityClassName');
+    expect(get(objects, 'StatefulSet', 'minio').spec.template.spec).toMatchObject({ nodeSelector: { disk: 'ssd' }, imagePullSecrets: [{ name: 'login' }] });
+  });
+
+  test('and are not lost where trackingServer leaves them open', () => {
+    const open = { images: undefined, pod: undefined, networkPolicy: undefined };
+    expect(synth({ images, pod, networkPolicies: false, trackingServer: open })).toEqual(synth({ images, pod, networkPolicies: false }));
+  });
+
+  test('a store that is passed in has its own', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { images, pod, backendStore: new Postgres(chart, 'Database') });
+    const { spec } = get(Testing.synth(chart), 'StatefulSet', 'postgres').spec.template;
+    expect(spec).not.toHaveProperty('nodeSelector');
+    expect(spec.containers[0].image).not.toMatch(/^registry/);
+  });
+
+  test.each<[MlflowStackProps, string]>([
+    [{ images: { registry: 'https://a' } }, 'images.registry'],
+    [{ images: { pullPolicy: 'Never' as never } }, 'images.pullPolicy'],
+    [{ images: { digests: { a: 'b' } } }, 'images.digests["a"]'],
+    [{ images: { registri: 'a' } as object }, 'images.registri'],
+    [{ images: 5 as never }, 'images'],
+    [{ pod: { labels: { 'app.kubernetes.io/name': 'a' } } }, 'pod.labels["app.kubernetes.io/name"]'],
+    [{ pod: { annotations: { a: 5 as never } } }, 'pod.annotations["a"]'],
+    [{ pod: { priorityClassName: 'A b' } }, 'pod.priorityClassName'],
+    [{ pod: { topologySpread: [{} as never] } }, 'pod.topologySpread[0].topologyKey'],
+    [{ pod: { tolerations: ['a' as never] } }, 'pod.tolerations[0]'],
+    [{ pod: [] as never }, 'pod'],
+    [{ pod: { volumes: [{ name: 'tmp', emptyDir: {} }] } }, 'pod.volumes'],
+    [{ pod: { volumeMounts: [{ name: 'a', mountPath: '/a' }] } }, 'pod.volumeMounts'],
+    [{ pod: { initContainers: [{ name: 'a' }] } }, 'pod.initContainers'],
+    [{ pod: { sidecars: [{ name: 'a', securityContext: { runAsUser: 0 } }] } }, 'pod.sidecars'],
+    [{ networkPolicies: 'false' as never }, 'networkPolicies'],
+  ])('%j is told by the stack, and by no part of it', (props, prop) => {
+    const chart = Testing.chart();
+    everything(chart, 'oidc', props);
+    const told = [...new Set(faults(chart).map((fault) => fault.slice(0, fault.indexOf(': got'))))];
+    expect(told).toEqual([`[test/Stack] ${prop}`]);
+    expect(faults(chart)).toHaveLength(prop === 'images.digests["a"]' ? 2 : 1);
+  });
+
+  test('what is for the pods of one part has a place of its own', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { pod: { sidecars: [{ name: 'log', image: 'log:1' }] } });
+    expect(faults(chart)).toEqual([
+      '[test/Stack] pod.sidecars: got a list of 1. Rule: it is for the pods of one part, and not for those of all. Fix: pass trackingServer.pod.sidecars, or the pod of a store.',
+    ]);
+  });
+
+  test('a fault of trackingServer.pod is told beside one of pod', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { pod: { priorityClassName: 'A b' }, trackingServer: { pod: { priorityClassName: 'C d' } } });
+    expect(faults(chart).map((fault) => fault.slice(0, fault.indexOf('. Rule')))).toEqual(['[test/Stack] pod.priorityClassName: got "A b"', '[test/Stack/TrackingServer] pod.priorityClassName: got "C d"']);
+  });
+
+  test.each(LOGINS)('networkPolicies: false makes none, and changes nothing else, with %s', (login) => {
+    const without = synthAll(login, { networkPolicies: false });
+    expect(ofKind(without, 'NetworkPolicy')).toEqual([]);
+    expect(without).toEqual(synthAll(login).filter(({ kind }) => kind !== 'NetworkPolicy'));
+    expect(ofKind(synth({ networkPolicies: false }), 'NetworkPolicy')).toEqual([]);
+  });
+
+  test('networkPolicies: false contradicts trackingServer.networkPolicy', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { networkPolicies: false, trackingServer: { networkPolicy: { clients: [] } } });
+    expect(faults(chart)).toEqual([
+      '[test/Stack] trackingServer.networkPolicy: got an object with clients. Rule: with networkPolicies = false there are none. Fix: leave trackingServer.networkPolicy out, or networkPolicies.',
+    ]);
+  });
+
+  test('the stores let in the pods of the stack that use them, and no others', () => {
+    const objects = synthAll('basicAuth');
+    const components = (name: string) =>
+      get(objects, 'NetworkPolicy', name).spec.ingress[0].from.map(({ podSelector }: { podSelector: { matchLabels: { [key: string]: string } } }) => podSelector.matchLabels['app.kubernetes.io/component']).sort();
+    expect(components('postgres')).toEqual(['backend-store-bootstrap', 'garbage-collection', 'store-monitor', 'tracking-server']);
+    expect(components('minio')).toEqual(['artifact-store-bootstrap', 'store-monitor', 'tracking-server']);
+  });
+});
+
+describe('with all options on', () => {
+  test.each(LOGINS)('the next synth is the same, with %s', (login) => {
+    expect(JSON.stringify(synthAll(login))).toBe(JSON.stringify(synthAll(login)));
+  });
+
+  test('two stacks in one namespace, with different logins, are apart', () => {
+    const chart = Testing.chart();
+    everything(new Construct(chart, 'A'), 'basicAuth', { name: 'red' });
+    everything(new Construct(chart, 'B'), 'oidc', { name: 'blue', createNamespace: false });
+    const objects = Testing.synth(chart);
+    expect(new Set(names(objects)).size).toBe(objects.length);
+    for (const { metadata, spec } of [...ofKind(objects, 'Service'), ...ofKind(objects, 'NetworkPolicy'), ...ofKind(objects, 'PodDisruptionBudget')]) {
+      const selector: { [key: string]: string } = spec.podSelector?.matchLabels ?? spec.selector.matchLabels ?? spec.selector;
+      const found = pods(objects).filter(({ spec: { template } }) => Object.entries(selector).every(([key, value]) => template.metadata.labels[key] === value));
+      expect(found.map((workload) => workload.metadata.name.split('-')[0])).toEqual([metadata.name.split('-')[0]]);
+    }
+    const reds = JSON.stringify(objects.filter(({ metadata, kind }) => metadata.name.startsWith('red') && kind !== 'ConfigMap'));
+    expect(reds).not.toMatch(/\bblue\b/);
+  });
+
+  test.each<['basicAuth' | 'oidc', number]>([
+    ['basicAuth', 33],
+    ['oidc', 22],
+  ])('the longest name with %s has %d characters', (login, length) => {
+    expect(Math.max(...synthAll(login, { name: 'a'.repeat(length) }).map(({ metadata }) => metadata.name.length))).toBeLessThanOrEqual(63);
+    const chart = Testing.chart();
+    everything(chart, login, { name: 'a'.repeat(length + 1) });
+    expect(faults(chart)).toEqual([expect.stringMatching(new RegExp(`^\\[test/Stack(/TrackingServer)?\\] name: got "a+"\\. .+ at most ${length} characters`))]);
+  });
+
+  test.each(LOGINS)('no secret is in it, with %s', (login) => {
+    for (const secret of ofKind(synthAll(login), 'Secret')) expect(Object.keys(secret).sort()).toEqual(['apiVersion', 'kind', 'metadata', 'type']);
+  });
 });

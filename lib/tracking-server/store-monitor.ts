@@ -1,8 +1,11 @@
 import { Construct } from 'constructs';
 import { IStartupScript } from './startup-script';
+import { ImageSource } from '../common/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
+import { decided } from '../common/linters';
 import { Deployment, Service } from '../common/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, emptyDir, quantities } from '../common/pod';
+import { PodSettings } from '../common/pod-settings';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 8080;
@@ -11,12 +14,18 @@ export interface StoreMonitorProps {
   readonly part: Part;
   readonly name: string;
   readonly namespace: string;
+  readonly images: ImageSource;
+  readonly pod: PodSettings;
+  readonly placement: Partial<k8s.PodSpec>;
   readonly startupScript: IStartupScript;
   /** Flags of the server that name its stores. */
   readonly flags: string[];
   readonly env: k8s.EnvVar[];
   /** The user's own variables, which stand behind all others, as in the server. */
   readonly extraEnv: k8s.EnvVar[];
+  readonly envFrom?: k8s.EnvFromSource[];
+  readonly volumes: k8s.Volume[];
+  readonly volumeMounts: k8s.VolumeMount[];
 }
 
 /**
@@ -27,22 +36,35 @@ export interface StoreMonitorProps {
 export class StoreMonitor extends Construct {
   public readonly deployment: k8s.KubeDeployment;
   public readonly service: k8s.KubeService;
+  public readonly port = PORT;
+  public readonly labels: { [key: string]: string };
+
+  /** Labels that select the pod. */
+  public readonly podLabels: { [key: string]: string };
 
   public constructor(scope: Construct, id: string, props: StoreMonitorProps) {
     super(scope, id);
     const part: Part = { ...props.part, component: 'store-monitor' };
-    const metadata = { name: props.name, namespace: props.namespace, labels: labels(part) };
+    const { images, pod } = props;
+    this.labels = labels(part);
+    this.podLabels = selectorLabels(part);
+    const metadata = { name: props.name, namespace: props.namespace, labels: this.labels };
     const script = props.startupScript;
 
     this.deployment = new Deployment(this, 'Deployment', {
-      metadata: { ...metadata, labels: workloadLabels(part) },
+      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [part.image], pullPolicy: images.pullPolicy, secretsInEnv: true, single: true }) },
       spec: {
         replicas: 1,
-        selector: { matchLabels: selectorLabels(part) },
-        strategy: { type: 'Recreate' },
+        selector: { matchLabels: this.podLabels },
+        // the new pod does not wait for the old one, which may be unready for as long as a store is
+        strategy: {
+          type: 'RollingUpdate',
+          rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(1), maxSurge: k8s.IntOrString.fromNumber(0) },
+        },
         template: {
-          metadata: { labels: workloadLabels(part), annotations: { 'checksum/startup-script': script.checksum } },
+          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations({ 'checksum/startup-script': script.checksum }) },
           spec: {
+            ...props.placement,
             automountServiceAccountToken: false,
             enableServiceLinks: false,
             securityContext: POD_SECURITY,
@@ -50,10 +72,11 @@ export class StoreMonitor extends Construct {
               {
                 name: 'monitor',
                 image: part.image,
-                imagePullPolicy: 'IfNotPresent',
+                imagePullPolicy: images.pullPolicy,
                 command: ['python3', script.mountPath],
                 args: ['monitor', ...props.flags],
                 env: [...props.env, { name: 'STARTUP_MONITOR_PORT', value: String(PORT) }, { name: 'HOME', value: '/tmp' }, ...props.extraEnv],
+                envFrom: props.envFrom,
                 ports: [{ name: 'metrics', containerPort: PORT }],
                 readinessProbe: {
                   httpGet: { path: '/ready', port: k8s.IntOrString.fromString('metrics') },
@@ -76,10 +99,11 @@ export class StoreMonitor extends Construct {
                 volumeMounts: [
                   { name: 'startup-script', mountPath: script.mountPath, subPath: script.key, readOnly: true },
                   { name: 'tmp', mountPath: '/tmp' },
+                  ...props.volumeMounts,
                 ],
               },
             ],
-            volumes: [{ name: 'startup-script', configMap: { name: script.configMapName, defaultMode: 0o755 } }, emptyDir('tmp', '64Mi')],
+            volumes: [{ name: 'startup-script', configMap: { name: script.configMapName, defaultMode: 0o755 } }, emptyDir('tmp', '64Mi'), ...props.volumes],
           },
         },
       },
@@ -90,7 +114,7 @@ export class StoreMonitor extends Construct {
       metadata,
       spec: {
         type: 'ClusterIP',
-        selector: selectorLabels(part),
+        selector: this.podLabels,
         // the metrics are asked for most when the pod is not ready
         publishNotReadyAddresses: true,
         ports: [{ name: 'metrics', port: PORT, targetPort: k8s.IntOrString.fromString('metrics') }],

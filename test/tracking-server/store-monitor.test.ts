@@ -2,6 +2,7 @@ import { ApiObject, Chart, Duration, Size, Testing } from 'cdk8s';
 import { ArtifactTransfer, Credentials, IArtifactStore, IBackendStore, Images, Minio, Postgres, StartupScript, TrackingServer, TrackingServerProps } from '../../lib';
 import { START_MLFLOW_PY } from '../../lib/assets.generated';
 import { fingerprint } from '../../lib/common/hash';
+import { decided } from '../../lib/common/linters';
 import { Manifests, containers, faults, get, ofKind, workloads } from '../helpers';
 
 const backendStore: IBackendStore = {
@@ -61,7 +62,7 @@ describe('the pod', () => {
 
   test('is one at a time', () => {
     expect(deployment.spec.replicas).toBe(1);
-    expect(deployment.spec.strategy).toEqual({ type: 'Recreate' });
+    expect(deployment.spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } });
   });
 
   test('is restricted', () => {
@@ -122,6 +123,7 @@ describe('the pod', () => {
       name: 'mlflow-monitor',
       namespace: 'mlflow',
       labels: { ...LABELS, 'app.kubernetes.io/version': 'v3.17.2-full' },
+      annotations: decided({ images: [Images.MLFLOW], pullPolicy: 'IfNotPresent', secretsInEnv: true, single: true }),
     });
     expect(pod.metadata.labels).toEqual(deployment.metadata.labels);
     expect(deployment.spec.selector).toEqual({ matchLabels: SELECTOR });
@@ -438,5 +440,5 @@ test('the tracking server hands it out, to be patched', () => {
   expect(ApiObject.of(tracking.node.findChild('Monitor'))).toBe(tracking.monitor);
   tracking.monitor.metadata.addAnnotation('team', 'a');
   expect(faults(chart)).toEqual([]);
-  expect(get(Testing.synth(chart), 'Deployment', 'mlflow-monitor').metadata.annotations).toEqual({ team: 'a' });
+  expect(get(Testing.synth(chart), 'Deployment', 'mlflow-monitor').metadata.annotations).toMatchObject({ team: 'a' });
 });

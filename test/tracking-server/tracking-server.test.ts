@@ -289,7 +289,24 @@ describe('options', () => {
       'Service team-a-server',
       'Deployment team-a-monitor',
       'Service team-a-monitor',
+      'NetworkPolicy team-a',
+      'NetworkPolicy team-a-monitor',
     ]);
+  });
+
+  test('a script of the user\'s own starts the server only: monitor and garbage collection have that of the library', () => {
+    const chart = Testing.chart();
+    const startupScript = new StartupScript(chart, 'Script', { name: 'mine', content: 'pass' });
+    const { monitorScript } = new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript, garbageCollection: {} });
+    expect(monitorScript?.configMapName).toBe('mlflow-monitor-script');
+    const objects = Testing.synth(chart);
+    const script = ({ spec }: Manifests[number]) => spec.template.spec.volumes.find(({ name }: { name: string }) => name === 'startup-script').configMap.name;
+    expect([get(objects, 'Deployment', 'mlflow'), get(objects, 'Deployment', 'mlflow-monitor'), get(objects, 'CronJob', 'mlflow-gc').spec.jobTemplate].map(script)).toEqual([
+      'mine',
+      'mlflow-monitor-script',
+      'mlflow-monitor-script',
+    ]);
+    expect(new TrackingServer(Testing.chart(), 'TrackingServer', { backendStore, artifactStore }).monitorScript).toBeUndefined();
   });
 
   test('namespace', () => {
@@ -353,7 +370,7 @@ describe('what the script is told', () => {
     const message =
       '[test/TrackingServer] extraEnv[0]: got "STARTUP_UPGRADE_SCHEMA". ' +
       'Rule: an extra variable does not repeat a managed one, of which Kubernetes would silently take the last. ' +
-      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema).';
+      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema, staticPrefix, corsAllowedOrigins, xFrameOptions, logLevel, connectionPool, metrics, basicAuth).';
     for (const upgradeSchema of [undefined, false, true]) expect(faults(chartWith({ upgradeSchema, extraEnv }))).toEqual([message]);
   });
 
@@ -619,7 +636,7 @@ describe('faults', () => {
   describe('extraEnv', () => {
     const MANAGED =
       'Rule: an extra variable does not repeat a managed one, of which Kubernetes would silently take the last. ' +
-      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema).';
+      'Fix: leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema, staticPrefix, corsAllowedOrigins, xFrameOptions, logLevel, connectionPool, metrics, basicAuth).';
 
     test.each<string>(synth().server.env.map(({ name }: { name: string }) => name))('%s is managed', (name) => {
       expect(faults(chartWith({ extraEnv: [{ name, value: 'mine' }] }))).toEqual([at(`extraEnv[0]: got "${name}". ${MANAGED}`)]);

@@ -1,14 +1,14 @@
 // Runs main.ts and writes its manifests, from the sources as they are now and without a look at types, which
-// `npm test` checks. The output folder changes only when all of it could be made: a wrong prop loses nothing.
+// `npm test` checks. The output folder changes only when all of it could be made: a wrong prop or value loses nothing.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { embed } from './embed.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const outdir = process.env.CDK8S_OUTDIR ?? join(root, 'dist');
+const outdir = resolve(process.env.CDK8S_OUTDIR ?? join(root, 'dist'));
 const program = join(root, 'build/main.cjs');
 
 function build() {
@@ -27,16 +27,27 @@ function build() {
   });
 }
 
+/** Moves the files, folder by folder, and removes the manifests beside them that are not made any more. */
+function replace(folder, fresh) {
+  mkdirSync(folder, { recursive: true });
+  for (const file of readdirSync(folder)) {
+    if (file.endsWith('.k8s.yaml') && !existsSync(join(fresh, file))) rmSync(join(folder, file));
+  }
+  for (const entry of readdirSync(fresh, { withFileTypes: true })) {
+    const [to, from] = [join(folder, entry.name), join(fresh, entry.name)];
+    if (entry.isDirectory()) replace(to, from);
+    else renameSync(from, to);
+  }
+}
+
 mkdirSync(outdir, { recursive: true });
 const fresh = mkdtempSync(join(outdir, '.synth-'));
 try {
   build();
+  process.chdir(root);
   process.env.CDK8S_OUTDIR = fresh;
   createRequire(import.meta.url)(program);
-  for (const file of readdirSync(outdir)) {
-    if (file.endsWith('.k8s.yaml') && !existsSync(join(fresh, file))) rmSync(join(outdir, file));
-  }
-  for (const file of readdirSync(fresh)) renameSync(join(fresh, file), join(outdir, file));
+  replace(outdir, fresh);
 } catch (error) {
   console.error(process.env.DEBUG === undefined && error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { Manifests, containers, get, ofKind } from './helpers';
 
 const ROOT = join(__dirname, '..');
 const directories: string[] = [];
@@ -13,14 +15,17 @@ afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive:
 function directory(files: { [name: string]: string } = {}): string {
   const path = mkdtempSync(join(tmpdir(), 'cdk8s-mlflow-main-'));
   directories.push(path);
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
   return path;
 }
 
 /** A copy of the repository, with another main.ts if one is given. */
 function checkout(main?: string): string {
   const root = directory();
-  for (const path of ['imports', 'lib', 'scripts', 'main.ts', 'package.json', 'tsconfig.json']) cpSync(join(ROOT, path), join(root, path), { recursive: true });
+  for (const path of ['imports', 'lib', 'scripts', 'values', 'main.ts', 'package.json', 'tsconfig.json']) cpSync(join(ROOT, path), join(root, path), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   if (main !== undefined) writeFileSync(join(root, 'main.ts'), main);
   return root;
@@ -32,8 +37,10 @@ function synth(root: string, env: { [name: string]: string }, cwd = root) {
   return { status, stdout, stderr };
 }
 
+/** The files in a folder and in those below it. */
 function contents(path: string): { [name: string]: string } {
-  return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'utf8')]));
+  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(files.map(({ parentPath, name }) => [relative(path, join(parentPath, name)), readFileSync(join(parentPath, name), 'utf8')]));
 }
 
 const SUCCESS = { status: 0, stdout: '', stderr: '' };
@@ -58,12 +65,12 @@ describe('the manifests', () => {
   });
 
   test('are those in dist/: run "npm run synth" where this fails', () => {
-    expect(readdirSync(first)).toEqual(['mlflow.k8s.yaml']);
+    expect(Object.keys(contents(first)).sort()).toEqual(['mlflow.k8s.yaml', 'prod/mlflow.k8s.yaml']);
     expect(contents(first)).toEqual(contents(join(ROOT, 'dist')));
   });
 
   test('have nothing in them that Helm would take for a template', () => {
-    expect(contents(first)['mlflow.k8s.yaml']).not.toContain('{{');
+    for (const text of Object.values(contents(first))) expect(text).not.toContain('{{');
   });
 
   test('are the same in another process, wherever it runs', () => {
@@ -83,7 +90,13 @@ describe('the manifests', () => {
   test('go to a folder that is not there yet', () => {
     const out = join(directory(), 'not/there');
     expect(synth(root, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
-    expect(readdirSync(out)).toEqual(['mlflow.k8s.yaml']);
+    expect(contents(out)).toEqual(contents(first));
+  });
+
+  test('go to a folder that is named from where the program is called', () => {
+    const elsewhere = directory();
+    expect(synth(root, { CDK8S_OUTDIR: 'out' }, elsewhere)).toEqual(SUCCESS);
+    expect(contents(join(elsewhere, 'out'))).toEqual(contents(first));
   });
 
   test('are made from the programs as they are now', () => {
@@ -95,10 +108,10 @@ describe('the manifests', () => {
   });
 
   test('replace those of before; what is no longer made is removed, other files stay', () => {
-    const out = directory({ 'mlflow.k8s.yaml': 'old', 'gone.k8s.yaml': 'stale', 'notes.yaml': 'mine', 'README.md': 'mine' });
+    const mine = { 'notes.yaml': 'mine', 'README.md': 'mine', 'prod/notes.yaml': 'mine', 'other/app.k8s.yaml': 'of another program' };
+    const out = directory({ ...mine, 'mlflow.k8s.yaml': 'old', 'gone.k8s.yaml': 'stale', 'prod/mlflow.k8s.yaml': 'old', 'prod/gone.k8s.yaml': 'stale' });
     expect(synth(root, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
-    expect(readdirSync(out).sort()).toEqual(['README.md', 'mlflow.k8s.yaml', 'notes.yaml']);
-    expect(contents(out)).toEqual({ ...contents(first), 'README.md': 'mine', 'notes.yaml': 'mine' });
+    expect(contents(out)).toEqual({ ...contents(first), ...mine });
   });
 
   test('are one file a chart', () => {
@@ -106,6 +119,82 @@ describe('the manifests', () => {
     const two = checkout(program("for (const id of ['one', 'two']) new MlflowStack(new Chart(app, id, { namespace: id }), 'Stack');"));
     expect(synth(two, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
     expect(readdirSync(out).sort()).toEqual(['one.k8s.yaml', 'two.k8s.yaml']);
+  });
+});
+
+describe('the environments', () => {
+  const made = (env: { [name: string]: string } = {}) => {
+    const out = directory();
+    expect(synth(checkout(), { CDK8S_OUTDIR: out, ...env })).toEqual(SUCCESS);
+    return { dev: contents(out)['mlflow.k8s.yaml'], prod: contents(out)['prod/mlflow.k8s.yaml'] };
+  };
+  const objects = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as Manifests[number]);
+
+  test('dev is the stack with its defaults', () => {
+    const out = directory();
+    expect(synth(checkout(program("new MlflowStack(new Chart(app, 'mlflow', { namespace: 'mlflow' }), 'Stack');")), { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
+    expect(made().dev).toBe(contents(out)['mlflow.k8s.yaml']);
+  });
+
+  test('prod is the other one, in a namespace of its own, of the size in its values', () => {
+    const prod = objects(made().prod);
+    const spaces = new Set(prod.map((object) => object.metadata.namespace).filter((namespace) => namespace !== undefined));
+    expect([...spaces]).toEqual(['mlflow-prod']);
+    expect(get(prod, 'Namespace', 'mlflow-prod')).toBeDefined();
+    expect(get(prod, 'Deployment', 'mlflow').spec.replicas).toBe(2);
+    expect(containers(get(prod, 'Deployment', 'mlflow'))[0].env).toContainEqual({ name: 'MLFLOW_WORKERS', value: '2' });
+    expect(containers(get(prod, 'Deployment', 'mlflow'))[0].resources.limits.memory).toBe('2Gi');
+    for (const [name, storage] of [['postgres', '50Gi'], ['minio', '500Gi']]) {
+      expect(get(prod, 'StatefulSet', name).spec.volumeClaimTemplates[0].spec.resources.requests).toEqual({ storage });
+    }
+  });
+
+  test('a pipeline’s variables change their environment, and nothing else', () => {
+    const [before, after] = [
+      made(),
+      made({ CDK8S_MLFLOW_PROD_IMAGE: 'registry.example.com/mlflow:v9', CDK8S_MLFLOW_PROD_STORAGE_CLASS: 'fast', CDK8S_MLFLOW_PROD_REPLICAS: '3' }),
+    ];
+    expect(after.dev).toBe(before.dev);
+    const deployment = get(objects(after.prod), 'Deployment', 'mlflow');
+    expect([deployment.spec.replicas, containers(deployment)[0].image]).toEqual([3, 'registry.example.com/mlflow:v9']);
+    for (const name of ['postgres', 'minio']) expect(get(objects(after.prod), 'StatefulSet', name).spec.volumeClaimTemplates[0].spec.storageClassName).toBe('fast');
+  });
+
+  test('a host is where people reach it from outside, and by TLS', () => {
+    const prod = objects(made({ CDK8S_MLFLOW_PROD_HOST: 'ml.example.org', CDK8S_MLFLOW_PROD_ISSUER: 'own', CDK8S_MLFLOW_PROD_INGRESS_CLASS: 'traefik' }).prod);
+    expect(ofKind(prod, 'Certificate')[0].spec).toMatchObject({ dnsNames: ['ml.example.org'], issuerRef: { kind: 'ClusterIssuer', name: 'own' } });
+    expect(ofKind(prod, 'Ingress')[0].spec).toMatchObject({ ingressClassName: 'traefik', rules: [{ host: 'ml.example.org' }], tls: [{ hosts: ['ml.example.org'] }] });
+  });
+
+  test('prod has login, metrics with alerts, a clean-up and a disruption budget, which dev has not', () => {
+    const kinds = (text: string) => new Set(objects(text).map(({ kind }) => kind as string));
+    const { dev, prod } = made();
+    const more = [...kinds(prod)].filter((kind) => !kinds(dev).has(kind)).sort();
+    expect(more).toEqual(['Certificate', 'CronJob', 'Ingress', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor']);
+    expect(get(objects(prod), 'Secret', 'mlflow-login')).toBeDefined();
+    expect(get(objects(prod), 'Deployment', 'mlflow').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
+  });
+
+  test('prod takes images from a mirror, all of them', () => {
+    const prod = made({ CDK8S_MLFLOW_PROD_IMAGE_REGISTRY: 'registry.example.com/mirror' }).prod;
+    const images = prod.match(/(?<= image: ).*/g)!;
+    expect(images.length).toBeGreaterThan(8);
+    expect(images.filter((image) => !image.startsWith('registry.example.com/mirror/'))).toEqual([]);
+  });
+
+  test('a wrong value is the message and nothing else, and touches nothing', () => {
+    const root = checkout();
+    writeFileSync(join(root, 'values/prod.yaml'), 'replica: 3\n');
+    const out = directory({ 'mlflow.k8s.yaml': 'of before' });
+    expect(synth(root, { CDK8S_OUTDIR: out, CDK8S_MLFLOW_DEV_WORKERS: 'all' })).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'Wrong values:\n' +
+        '  [CDK8S_MLFLOW_DEV_WORKERS] got "all". Rule: it is the number of server processes in each pod, 1 to 64. Fix: set CDK8S_MLFLOW_DEV_WORKERS=2.\n' +
+        '  [values/prod.yaml] replica: got a number. Rule: there is no value of this name (values/schema.json). Fix: did you mean replicas?.\n',
+    });
+    expect(contents(out)).toEqual({ 'mlflow.k8s.yaml': 'of before' });
   });
 });
 

@@ -1,0 +1,61 @@
+// Everything on, for a server that many depend on. The cluster has cert-manager, an Ingress controller, the Prometheus
+// operator, a metrics server, nodes in several zones and a mirror of the images.
+import { ApiObject, App, Chart, Duration, Size } from 'cdk8s';
+import { Images, LogLevel, Minio, MlflowStack, Postgres, ResourcePresets, XFrameOptions } from 'cdk8s-mlflow';
+
+const NAMESPACE = 'mlflow';
+const app = new App();
+const chart = new Chart(app, 'mlflow', { namespace: NAMESPACE });
+
+// made up here: take the digests that your mirror shows
+const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+const images = {
+  registry: 'registry.example.com/mirror',
+  pullSecrets: ['registry'],
+  digests: { [Images.MLFLOW]: digest('1'), [Images.POSTGRES]: digest('2'), [Images.MINIO]: digest('3') },
+};
+const pod = { priorityClassName: 'business-critical', tolerations: [{ key: 'example.com/dedicated', value: 'ml', effect: 'NoSchedule' }] };
+const store = { instance: 'mlflow', storageClassName: 'ssd', images, pod };
+
+new ApiObject(chart, 'MinioCertificate', {
+  apiVersion: 'cert-manager.io/v1',
+  kind: 'Certificate',
+  metadata: { name: 'minio-tls' },
+  spec: { secretName: 'minio-tls', dnsNames: [`minio.${NAMESPACE}.svc.cluster.local`], issuerRef: { name: 'internal', kind: 'ClusterIssuer' } },
+});
+
+const clients = ['ingress-nginx', 'monitoring', 'notebooks'].map((name) => ({
+  namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
+}));
+
+new MlflowStack(chart, 'Stack', {
+  images,
+  backendStore: new Postgres(chart, 'BackendStore', { ...store, storageSize: Size.gibibytes(100), resources: ResourcePresets.MEDIUM }),
+  artifactStore: new Minio(chart, 'ArtifactStore', {
+    ...store,
+    storageSize: Size.tebibytes(2),
+    quota: Size.tebibytes(1),
+    versioning: true,
+    lifecycleRules: [{ noncurrentExpireDays: 30 }],
+    console: false,
+    tls: { secretName: 'minio-tls' },
+  }),
+  trackingServer: {
+    autoscaling: { maxReplicas: 6 },
+    podDisruptionBudget: {},
+    pod: { ...pod, topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }] },
+    resources: ResourcePresets.MEDIUM,
+    workers: 2,
+    connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(30) },
+    ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
+    deriveAllowedHosts: true,
+    xFrameOptions: XFrameOptions.DENY,
+    basicAuth: {},
+    metrics: { labels: { release: 'kube-prometheus-stack' }, alertLabels: { team: 'ml-platform' } },
+    garbageCollection: { olderThan: Duration.days(30), timeZone: 'Europe/Berlin' },
+    networkPolicy: { clients },
+    logLevel: LogLevel.WARNING,
+  },
+});
+
+app.synth();

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Applies the manifests in DIR, then waits until what they run is ready, or tells why it is not:
+# Applies the manifests in DIR, and not those in its folders, then waits until what they run is ready, or tells why it is not:
 #
 #   apply.sh DIR
 #
@@ -11,11 +11,11 @@
 set -euo pipefail
 [ $# = 1 ] || { echo "usage: apply.sh DIR" >&2; exit 2; }
 dir=$1 timeout=${APPLY_TIMEOUT:-600}
-manifests=(--recursive --filename "$dir")
+manifests=(--filename "$dir")
 server_side=(--server-side --field-manager kubectl)
 
 fail() { echo "apply.sh: $*" >&2; exit 1; }
-[ -n "$(find "$dir" -name '*.yaml' -print -quit)" ] || fail "there are no manifests in $dir"
+[ -n "$(find "$dir" -maxdepth 1 -name '*.yaml' -print -quit)" ] || fail "there are no manifests in $dir"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

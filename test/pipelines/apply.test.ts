@@ -37,7 +37,7 @@ const COMPLETE = { stdout: 'found SuccessCriteriaMet Complete ' };
 const manifests = scratch({ 'app.k8s.yaml': 'kind: Namespace\n' });
 
 async function apply(answers: { [beginning: string]: Answer[] }, environment: Environment = {}, folder = manifests) {
-  const all: { [beginning: string]: Answer[] } = { 'get --recursive': [{ stdout: WORKLOADS }], 'get job bootstrap': [COMPLETE], ...answers };
+  const all: { [beginning: string]: Answer[] } = { 'get --filename': [{ stdout: WORKLOADS }], 'get job bootstrap': [COMPLETE], ...answers };
   const files: { [name: string]: string } = { kubectl: KUBECTL, sleep: '#!/bin/sh\n' };
   Object.entries(all).forEach(([beginning, queue], index) => {
     const folder = `answers/${10 + index}`;
@@ -70,9 +70,9 @@ ready after N s: Deployment mlflow/server
 Everything is ready
 `);
     expect(calls).toEqual([
-      `diff --server-side --field-manager kubectl --recursive --filename ${manifests}`,
-      `apply --server-side --field-manager kubectl --recursive --filename ${manifests}`,
-      expect.stringMatching(/^get --recursive --filename \S+ --ignore-not-found --no-headers --output custom-columns=/),
+      `diff --server-side --field-manager kubectl --filename ${manifests}`,
+      `apply --server-side --field-manager kubectl --filename ${manifests}`,
+      expect.stringMatching(/^get --filename \S+ --ignore-not-found --no-headers --output custom-columns=/),
       'rollout status statefulset/postgres --namespace mlflow --timeout 1s',
       expect.stringMatching(/^get job bootstrap --namespace mlflow --ignore-not-found --output jsonpath=/),
       'rollout status deployment/server --namespace mlflow --timeout 1s',
@@ -91,9 +91,9 @@ Everything is ready
   });
 
   test('may have no workloads, Jobs that are gone, and pods that change on deletion', async () => {
-    expect(await apply({ 'get --recursive': [{ stdout: 'ConfigMap  mlflow  text  <none>\n' }] })).toMatchObject({ code: 0 });
+    expect(await apply({ 'get --filename': [{ stdout: 'ConfigMap  mlflow  text  <none>\n' }] })).toMatchObject({ code: 0 });
     expect(await apply({ 'get job bootstrap': [{}] })).toMatchObject({ code: 0 });
-    const { code, stdout, calls } = await apply({ 'get --recursive': [{ stdout: 'StatefulSet  mlflow  postgres  OnDelete\n' }] });
+    const { code, stdout, calls } = await apply({ 'get --filename': [{ stdout: 'StatefulSet  mlflow  postgres  OnDelete\n' }] });
     expect(code).toBe(0);
     expect(stdout).toContain('not waited for, since its pods change when they are deleted: StatefulSet mlflow/postgres\n');
     expect(calls).toHaveLength(3);

@@ -1,5 +1,6 @@
 """What the tests need of kubectl."""
 
+import base64
 import contextlib
 import json
 import pathlib
@@ -12,7 +13,11 @@ import urllib.error
 import urllib.request
 
 NAMESPACE = "mlflow"
-DIST = pathlib.Path(__file__).resolve().parents[2] / "dist"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DIST = ROOT / "dist"
+# that of the stack with the options of a production, and that of the clients that its NetworkPolicy names
+PROD = "mlflow-prod"
+CLIENTS = "mlflow-clients"
 STARTED = time.monotonic()
 
 
@@ -27,16 +32,20 @@ def kubectl(*arguments, check=True, stdin=None):
     return result.stdout if check else result
 
 
-def get(kind, *arguments):
-    return json.loads(kubectl("get", kind, "--namespace", NAMESPACE, "--output", "json", *arguments))
+def get(kind, *arguments, namespace=NAMESPACE):
+    return json.loads(kubectl("get", kind, "--namespace", namespace, "--output", "json", *arguments))
 
 
-def pods(component):
-    return get("pods", "--selector", f"app.kubernetes.io/component={component}")["items"]
+def pods(component, namespace=NAMESPACE):
+    return get("pods", "--selector", f"app.kubernetes.io/component={component}", namespace=namespace)["items"]
 
 
-def execute(target, *command):
-    return kubectl("exec", "--namespace", NAMESPACE, target, "--", *command)
+def execute(target, *command, namespace=NAMESPACE):
+    return kubectl("exec", "--namespace", namespace, target, "--", *command)
+
+
+def secret_value(secret, key, namespace=NAMESPACE):
+    return base64.b64decode(get("secret", secret, namespace=namespace)["data"][key]).decode()
 
 
 def problems(pod):
@@ -57,8 +66,33 @@ def is_job_pod(pod):
     return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
 
 
-def servers():
-    return [pod for pod in get("pods")["items"] if not is_job_pod(pod)]
+def servers(namespace=NAMESPACE):
+    return [pod for pod in get("pods", namespace=namespace)["items"] if not is_job_pod(pod)]
+
+
+def pod_with_python(name, namespace, program, labels=None):
+    """A pod of nobody's, for a test to look at the cluster from."""
+    image = get("deployment", "mlflow")["spec"]["template"]["spec"]["containers"][0]["image"]
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "python", "image": image, "command": ["python3", "-c", program], "securityContext": security}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels or {}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+            "terminationGracePeriodSeconds": 0,
+            "containers": [container],
+        },
+    }
+
+
+def run_python(pod, namespace, program, value):
+    """What a program prints that runs in a pod, both as JSON. The value goes in by standard input, where secrets may stand."""
+    command = ("exec", "--stdin", "--namespace", namespace, pod, "--", "python3", "-c", program)
+    return json.loads(kubectl(*command, stdin=json.dumps(value)))
 
 
 def wait_until(what, seconds, condition):
@@ -74,11 +108,11 @@ def wait_until(what, seconds, condition):
         time.sleep(0.5)
 
 
-def wait_for_servers(seconds, count, unharmed=True):
+def wait_for_servers(seconds, count, unharmed=True, namespace=NAMESPACE):
     def condition():
-        now = servers()
+        now = servers(namespace)
         if unharmed:
-            found = [problem for pod in get("pods")["items"] for problem in problems(pod)]
+            found = [problem for pod in get("pods", namespace=namespace)["items"] for problem in problems(pod)]
             assert not found, found
         return len(now) == count and all(ready(pod) for pod in now)
 
@@ -86,7 +120,7 @@ def wait_for_servers(seconds, count, unharmed=True):
 
 
 @contextlib.contextmanager
-def tracking_server():
+def tracking_server(namespace=NAMESPACE, prefix=""):
     """URI of the tracking server on this machine, through a port-forward.
 
     One for the whole session: the client keeps the URI of a run's artifacts for as long as its process lives.
@@ -94,7 +128,7 @@ def tracking_server():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["kubectl", "port-forward", "--namespace", NAMESPACE, "service/mlflow-service", f"{port}:5000"]
+    command = ["kubectl", "port-forward", "--namespace", namespace, "service/mlflow-service", f"{port}:5000"]
     wanted, running = True, []
 
     def forward():
@@ -108,7 +142,7 @@ def tracking_server():
 
     thread = threading.Thread(target=forward)
     thread.start()
-    uri = f"http://127.0.0.1:{port}"
+    uri = f"http://127.0.0.1:{port}{prefix}"
     try:
         wait_until("port-forward", 30, lambda: answers(uri + "/health"))
         yield uri
@@ -127,19 +161,45 @@ def answers(url):
         return False
 
 
-def logs():
+def logs(namespace=NAMESPACE):
     """All that any container of the namespace has written, by pod and container."""
     texts = {}
-    for pod in get("pods")["items"]:
+    for pod in get("pods", namespace=namespace)["items"]:
         name = pod["metadata"]["name"]
         spec = pod["spec"]
         for container in spec.get("initContainers", []) + spec["containers"]:
-            result = kubectl("logs", "--namespace", NAMESPACE, name, "--container", container["name"], check=False)
+            result = kubectl("logs", "--namespace", namespace, name, "--container", container["name"], check=False)
             texts[f"{name}/{container['name']}"] = result.stdout
     return texts
 
 
-def report():
+def places_of_secrets(manifests, namespace=NAMESPACE):
+    """Where a value of a Secret stands: in which manifest, object, argument of a process or log."""
+    values = set()
+    for secret in get("secrets", namespace=namespace)["items"]:
+        for value in secret.get("data", {}).values():
+            text = base64.b64decode(value).decode()
+            if len(text) >= 12:  # user names such as "mlflow" are no secrets, and stand everywhere
+                values.update({text, value})
+    assert len(values) >= 8
+    texts = dict(logs(namespace))
+    for kind in ("pods", "jobs", "deployments", "statefulsets", "configmaps", "services", "events"):
+        texts[kind] = json.dumps(get(kind, namespace=namespace))
+    for manifest in manifests.glob("*.yaml"):
+        texts[str(manifest)] = manifest.read_text()
+    for pod in servers(namespace):
+        name = pod["metadata"]["name"]
+        texts[f"arguments in {name}"] = execute(name, "bash", "-c", "cat /proc/[0-9]*/cmdline", namespace=namespace)
+    return [place for place, text in texts.items() if any(value in text for value in values)]
+
+
+def what_a_second_apply_changes(manifests):
+    changed = [line for line in kubectl("apply", "--filename", str(manifests)).splitlines() if not line.endswith(" unchanged")]
+    difference = kubectl("diff", "--filename", str(manifests), check=False)
+    return changed, difference.returncode, difference.stdout
+
+
+def report(namespace=NAMESPACE):
     """What somebody wants to see of a test that failed."""
     for arguments in (
         ["get", "pods,jobs,pvc", "--output", "wide"],
@@ -147,7 +207,7 @@ def report():
         ["get", "events", "--sort-by", ".lastTimestamp"],
     ):
         say(f"kubectl {' '.join(arguments)}")
-        print(kubectl(*arguments, "--namespace", NAMESPACE, check=False).stdout, flush=True)
-    for container, text in logs().items():
+        print(kubectl(*arguments, "--namespace", namespace, check=False).stdout, flush=True)
+    for container, text in logs(namespace).items():
         say(f"last lines of {container}")
         print("\n".join(re.split(r"\r?\n", text)[-60:]), flush=True)

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 
 import pytest
@@ -8,7 +9,14 @@ for variable in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 sys.path.insert(0, os.path.dirname(__file__))
 
-from cluster import DIST, NAMESPACE, kubectl, report, say  # noqa: E402
+from cluster import CLIENTS, DIST, NAMESPACE, PROD, ROOT, kubectl, report, say  # noqa: E402
+
+# test_trouble.py goes on with what test_stack.py leaves, which measures the stack as it was applied, with nothing beside it
+ORDER = ("test_stack", "test_trouble", "test_prod", "test_network_policies")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: ORDER.index(item.module.__name__))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -17,6 +25,8 @@ def pytest_runtest_makereport(item, call):
     if call.excinfo is not None:
         print(f"\n{call.excinfo.getrepr(style='short')}", flush=True)
         report()
+        if "prod" in item.fixturenames:
+            report(PROD)
     return outcome
 
 
@@ -33,3 +43,27 @@ def stack():
         if os.environ.get("E2E_KEEP") is None:
             say("removing what the test applied")
             kubectl("delete", "--filename", str(DIST), "--ignore-not-found", "--wait")
+
+
+@pytest.fixture(scope="session")
+def prod(stack, tmp_path_factory):
+    """The stack of prod/main.ts, and the definitions of what is not Kubernetes' own in it; the folder of its manifest."""
+    folder = tmp_path_factory.mktemp("prod")
+    synth = [ROOT / "node_modules/.bin/tsx", ROOT / "test/e2e/prod/main.ts"]
+    subprocess.run(synth, env=os.environ | {"CDK8S_OUTDIR": str(folder)}, check=True)
+    # the API server wants to be told of definitions under k8s.io that they are not as they were approved
+    approval = "api-approved.kubernetes.io=unapproved, without prose"
+    definitions = kubectl("annotate", "--local", "--filename", str(ROOT / "imports/crds"), "--output", "yaml", approval)
+    try:
+        say("applying the stack with the options of a production")
+        kubectl("apply", "--filename", "-", stdin=definitions)
+        kubectl("wait", "--for=condition=established", "--filename", "-", stdin=definitions)
+        kubectl("create", "namespace", CLIENTS)
+        kubectl("apply", "--filename", str(folder))
+        yield folder
+    finally:
+        if os.environ.get("E2E_KEEP") is None:
+            say("removing the stack with the options of a production")
+            kubectl("delete", "namespace", CLIENTS, "--ignore-not-found", "--wait=false")
+            kubectl("delete", "--filename", str(folder), "--ignore-not-found", "--wait")
+            kubectl("delete", "--filename", "-", "--ignore-not-found", stdin=definitions)

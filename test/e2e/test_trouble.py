@@ -142,9 +142,9 @@ def test_a_user_who_is_revoked_while_the_server_runs():
     try:
         wait_until("the monitor is not ready", 60, lambda: not ready(pods("store-monitor")[0]))
         assert ready(pods("tracking-server")[0])
-        page = "import urllib.request as u; print(u.urlopen('http://mlflow-monitor:8080/metrics').read().decode())"
-        assert "mlflow_artifact_store_writable 0\n" in execute("deployment/mlflow", "python3", "-c", page)
-        assert "mlflow_database_reachable 1\n" in execute("deployment/mlflow", "python3", "-c", page)
+        page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
+        assert "mlflow_artifact_store_writable 0\n" in execute("deployment/mlflow-monitor", "python3", "-c", page)
+        assert "mlflow_database_reachable 1\n" in execute("deployment/mlflow-monitor", "python3", "-c", page)
         code, text = doctor()
         assert code == 4 and "InvalidAccessKeyId" in text and "key AWS_ACCESS_KEY_ID of Secret minio-user" in text
         assert key not in text

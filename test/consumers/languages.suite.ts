@@ -63,7 +63,8 @@ afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 test('TypeScript: the stack has what the program asks for', () => {
   expect(expected).toContain('s3://vision-models');
   expect(expected).toContain('fieldOfTheFuture:\n        enabled: true');
-  expect(expected).toContain('MLFLOW_TRACKING_URI: http://mlflow-service.ml-platform.svc.cluster.local:5000');
+  expect(expected).toContain('MLFLOW_TRACKING_URI: http://mlflow-service.ml-platform.svc.cluster.local:5000/runs');
+  expect(expected).toContain('kind: PrometheusRule');
 });
 
 test('Python: the wheel gives the same bytes', () => {

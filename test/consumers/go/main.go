@@ -22,19 +22,40 @@ func main() {
 				MemoryLimit: cdk8s.Size_Gibibytes(jsii.Number(4)),
 			},
 		}),
-		ArtifactStore: cdk8smlflow.NewMinio(chart, jsii.String("ArtifactStore"), &cdk8smlflow.MinioProps{
-			Bucket: jsii.String("vision-models"),
+		ArtifactStore: cdk8smlflow.NewExternalS3(chart, jsii.String("ArtifactStore"), &cdk8smlflow.ExternalS3Props{
+			Bucket:          jsii.String("vision-models"),
+			EndpointUrl:     jsii.String("https://s3.example.com"),
+			AddressingStyle: cdk8smlflow.S3AddressingStyle_PATH,
 			Credentials: cdk8smlflow.Credentials_FromSecretName(chart, jsii.String("Keys"), jsii.String("s3-keys"), &cdk8smlflow.ExistingSecretProps{
 				UsernameKey: jsii.String("key-id"),
 				PasswordKey: jsii.String("secret"),
 			}),
 		}),
+		Images: &cdk8smlflow.ImageOptions{
+			Registry:    jsii.String("registry.example.com/mirror"),
+			PullSecrets: jsii.Strings("registry-login"),
+		},
 		TrackingServer: &cdk8smlflow.TrackingServerOptions{
 			Replicas:         jsii.Number(2),
 			AllowedHosts:     jsii.Strings("mlflow.example.com", "mlflow-service:*"),
 			ArtifactTransfer: cdk8smlflow.ArtifactTransfer_DIRECT,
 			StartupDeadline:  cdk8s.Duration_Minutes(jsii.Number(3)),
-			ExtraArgs:        jsii.Strings("--expose-prometheus=/tmp/metrics"),
+			Resources:        cdk8smlflow.ResourcePresets_MEDIUM(),
+			StaticPrefix:     jsii.String("/runs"),
+			XFrameOptions:    cdk8smlflow.XFrameOptions_DENY,
+			Ingress: &cdk8smlflow.IngressOptions{
+				Hosts: jsii.Strings("mlflow.example.com"),
+				Tls:   &cdk8smlflow.TlsOptions{Certificate: &cdk8smlflow.CertificateOptions{IssuerName: jsii.String("letsencrypt")}},
+			},
+			BasicAuth:           &cdk8smlflow.BasicAuthOptions{AdminUsername: jsii.String("root")},
+			Metrics:             &cdk8smlflow.MetricsOptions{AlertLabels: &map[string]*string{"team": jsii.String("vision")}},
+			GarbageCollection:   &cdk8smlflow.GarbageCollectionOptions{OlderThan: cdk8s.Duration_Days(jsii.Number(7))},
+			PodDisruptionBudget: &cdk8smlflow.PodDisruptionBudgetOptions{MinAvailable: jsii.Number(1)},
+			Pod: &cdk8smlflow.PodOptions{
+				TopologySpread:    &[]*cdk8smlflow.TopologySpread{{TopologyKey: jsii.String("topology.kubernetes.io/zone")}},
+				PriorityClassName: jsii.String("business-critical"),
+			},
+			ExtraArgs: jsii.Strings("--gunicorn-opts=--timeout=120"),
 			ExtraEnv: &[]*k8s.EnvVar{
 				{Name: jsii.String("MLFLOW_LOGGING_LEVEL"), Value: jsii.String("WARNING")},
 				{Name: jsii.String("HTTPS_PROXY"), ValueFrom: &k8s.EnvVarSource{

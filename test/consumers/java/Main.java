@@ -1,13 +1,26 @@
 package app;
 
 import io.github.mlflowonkubernetes.cdk8s.ArtifactTransfer;
+import io.github.mlflowonkubernetes.cdk8s.BasicAuthOptions;
+import io.github.mlflowonkubernetes.cdk8s.CertificateOptions;
 import io.github.mlflowonkubernetes.cdk8s.ContainerResources;
 import io.github.mlflowonkubernetes.cdk8s.Credentials;
 import io.github.mlflowonkubernetes.cdk8s.ExistingSecretProps;
-import io.github.mlflowonkubernetes.cdk8s.Minio;
+import io.github.mlflowonkubernetes.cdk8s.ExternalS3;
+import io.github.mlflowonkubernetes.cdk8s.GarbageCollectionOptions;
+import io.github.mlflowonkubernetes.cdk8s.ImageOptions;
+import io.github.mlflowonkubernetes.cdk8s.IngressOptions;
+import io.github.mlflowonkubernetes.cdk8s.MetricsOptions;
 import io.github.mlflowonkubernetes.cdk8s.MlflowStack;
+import io.github.mlflowonkubernetes.cdk8s.PodDisruptionBudgetOptions;
+import io.github.mlflowonkubernetes.cdk8s.PodOptions;
 import io.github.mlflowonkubernetes.cdk8s.Postgres;
+import io.github.mlflowonkubernetes.cdk8s.ResourcePresets;
+import io.github.mlflowonkubernetes.cdk8s.S3AddressingStyle;
+import io.github.mlflowonkubernetes.cdk8s.TlsOptions;
+import io.github.mlflowonkubernetes.cdk8s.TopologySpread;
 import io.github.mlflowonkubernetes.cdk8s.TrackingServerOptions;
+import io.github.mlflowonkubernetes.cdk8s.XFrameOptions;
 import java.util.List;
 import java.util.Map;
 import org.cdk8s.App;
@@ -32,17 +45,35 @@ public class Main {
             .storageSize(Size.gibibytes(20))
             .resources(ContainerResources.builder().cpuLimit("2").memoryLimit(Size.gibibytes(4)).build())
             .build())
-        .artifactStore(Minio.Builder.create(chart, "ArtifactStore")
+        .artifactStore(ExternalS3.Builder.create(chart, "ArtifactStore")
             .bucket("vision-models")
+            .endpointUrl("https://s3.example.com")
+            .addressingStyle(S3AddressingStyle.PATH)
             .credentials(Credentials.fromSecretName(chart, "Keys", "s3-keys",
                 ExistingSecretProps.builder().usernameKey("key-id").passwordKey("secret").build()))
             .build())
+        .images(ImageOptions.builder().registry("registry.example.com/mirror").pullSecrets(List.of("registry-login")).build())
         .trackingServer(TrackingServerOptions.builder()
             .replicas(2)
             .allowedHosts(List.of("mlflow.example.com", "mlflow-service:*"))
             .artifactTransfer(ArtifactTransfer.DIRECT)
             .startupDeadline(Duration.minutes(3))
-            .extraArgs(List.of("--expose-prometheus=/tmp/metrics"))
+            .resources(ResourcePresets.MEDIUM)
+            .staticPrefix("/runs")
+            .xFrameOptions(XFrameOptions.DENY)
+            .ingress(IngressOptions.builder()
+                .hosts(List.of("mlflow.example.com"))
+                .tls(TlsOptions.builder().certificate(CertificateOptions.builder().issuerName("letsencrypt").build()).build())
+                .build())
+            .basicAuth(BasicAuthOptions.builder().adminUsername("root").build())
+            .metrics(MetricsOptions.builder().alertLabels(Map.of("team", "vision")).build())
+            .garbageCollection(GarbageCollectionOptions.builder().olderThan(Duration.days(7)).build())
+            .podDisruptionBudget(PodDisruptionBudgetOptions.builder().minAvailable(1).build())
+            .pod(PodOptions.builder()
+                .topologySpread(List.of(TopologySpread.builder().topologyKey("topology.kubernetes.io/zone").build()))
+                .priorityClassName("business-critical")
+                .build())
+            .extraArgs(List.of("--gunicorn-opts=--timeout=120"))
             .extraEnv(List.of(
                 EnvVar.builder().name("MLFLOW_LOGGING_LEVEL").value("WARNING").build(),
                 EnvVar.builder().name("HTTPS_PROXY").valueFrom(EnvVarSource.builder()

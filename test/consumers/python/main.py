@@ -1,5 +1,26 @@
 from cdk8s import App, Chart, Duration, JsonPatch, Size
-from cdk8s_mlflow import ArtifactTransfer, ContainerResources, Credentials, Minio, MlflowStack, Postgres, TrackingServerOptions
+from cdk8s_mlflow import (
+    ArtifactTransfer,
+    BasicAuthOptions,
+    CertificateOptions,
+    ContainerResources,
+    Credentials,
+    ExternalS3,
+    GarbageCollectionOptions,
+    ImageOptions,
+    IngressOptions,
+    MetricsOptions,
+    MlflowStack,
+    PodDisruptionBudgetOptions,
+    PodOptions,
+    Postgres,
+    ResourcePresets,
+    S3AddressingStyle,
+    TlsOptions,
+    TopologySpread,
+    TrackingServerOptions,
+    XFrameOptions,
+)
 from cdk8s_plus_28 import k8s
 
 app = App()
@@ -14,18 +35,34 @@ stack = MlflowStack(
         storage_size=Size.gibibytes(20),
         resources=ContainerResources(cpu_limit="2", memory_limit=Size.gibibytes(4)),
     ),
-    artifact_store=Minio(
+    artifact_store=ExternalS3(
         chart,
         "ArtifactStore",
         bucket="vision-models",
+        endpoint_url="https://s3.example.com",
+        addressing_style=S3AddressingStyle.PATH,
         credentials=Credentials.from_secret_name(chart, "Keys", "s3-keys", username_key="key-id", password_key="secret"),
     ),
+    images=ImageOptions(registry="registry.example.com/mirror", pull_secrets=["registry-login"]),
     tracking_server=TrackingServerOptions(
         replicas=2,
         allowed_hosts=["mlflow.example.com", "mlflow-service:*"],
         artifact_transfer=ArtifactTransfer.DIRECT,
         startup_deadline=Duration.minutes(3),
-        extra_args=["--expose-prometheus=/tmp/metrics"],
+        resources=ResourcePresets.MEDIUM,
+        static_prefix="/runs",
+        x_frame_options=XFrameOptions.DENY,
+        ingress=IngressOptions(
+            hosts=["mlflow.example.com"], tls=TlsOptions(certificate=CertificateOptions(issuer_name="letsencrypt"))
+        ),
+        basic_auth=BasicAuthOptions(admin_username="root"),
+        metrics=MetricsOptions(alert_labels={"team": "vision"}),
+        garbage_collection=GarbageCollectionOptions(older_than=Duration.days(7)),
+        pod_disruption_budget=PodDisruptionBudgetOptions(min_available=1),
+        pod=PodOptions(
+            topology_spread=[TopologySpread(topology_key="topology.kubernetes.io/zone")], priority_class_name="business-critical"
+        ),
+        extra_args=["--gunicorn-opts=--timeout=120"],
         extra_env=[
             k8s.EnvVar(name="MLFLOW_LOGGING_LEVEL", value="WARNING"),
             k8s.EnvVar(

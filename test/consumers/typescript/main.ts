@@ -1,5 +1,5 @@
 import { App, Chart, Duration, JsonPatch, Size } from 'cdk8s';
-import { ArtifactTransfer, Credentials, Minio, MlflowStack, Postgres } from 'cdk8s-mlflow';
+import { ArtifactTransfer, Credentials, ExternalS3, MlflowStack, Postgres, ResourcePresets, S3AddressingStyle, XFrameOptions } from 'cdk8s-mlflow';
 import { k8s } from 'cdk8s-plus-28';
 
 const app = new App();
@@ -10,16 +10,28 @@ const stack = new MlflowStack(chart, 'Mlflow', {
     storageSize: Size.gibibytes(20),
     resources: { cpuLimit: '2', memoryLimit: Size.gibibytes(4) },
   }),
-  artifactStore: new Minio(chart, 'ArtifactStore', {
+  artifactStore: new ExternalS3(chart, 'ArtifactStore', {
     bucket: 'vision-models',
+    endpointUrl: 'https://s3.example.com',
+    addressingStyle: S3AddressingStyle.PATH,
     credentials: Credentials.fromSecretName(chart, 'Keys', 's3-keys', { usernameKey: 'key-id', passwordKey: 'secret' }),
   }),
+  images: { registry: 'registry.example.com/mirror', pullSecrets: ['registry-login'] },
   trackingServer: {
     replicas: 2,
     allowedHosts: ['mlflow.example.com', 'mlflow-service:*'],
     artifactTransfer: ArtifactTransfer.DIRECT,
     startupDeadline: Duration.minutes(3),
-    extraArgs: ['--expose-prometheus=/tmp/metrics'],
+    resources: ResourcePresets.MEDIUM,
+    staticPrefix: '/runs',
+    xFrameOptions: XFrameOptions.DENY,
+    ingress: { hosts: ['mlflow.example.com'], tls: { certificate: { issuerName: 'letsencrypt' } } },
+    basicAuth: { adminUsername: 'root' },
+    metrics: { alertLabels: { team: 'vision' } },
+    garbageCollection: { olderThan: Duration.days(7) },
+    podDisruptionBudget: { minAvailable: 1 },
+    pod: { topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }], priorityClassName: 'business-critical' },
+    extraArgs: ['--gunicorn-opts=--timeout=120'],
     extraEnv: [
       { name: 'MLFLOW_LOGGING_LEVEL', value: 'WARNING' },
       { name: 'HTTPS_PROXY', valueFrom: { secretKeyRef: { name: 'proxy', key: 'url', optional: true } } },

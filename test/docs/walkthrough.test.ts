@@ -39,6 +39,8 @@ function list(path: string): Listing {
 /** The anchor that GitHub gives to a heading. */
 function anchor(heading: string): string {
   return heading
+    .replace(/<[^>]*>/g, '')
+    .trim()
     .toLowerCase()
     .replace(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { tcp } from './network';
+import { isCidr, tcp } from './network';
 import { PropChecks } from './prop-checks';
 import { Shape } from './prop-shape';
 import { CertificateAuthority } from '../certificate-authority';
@@ -96,8 +96,7 @@ export function egressTo(checks: PropChecks, cidrs: string[] | undefined, ports:
     checks.fault({ prop: 'cidrs', value: cidrs, rule: 'the list has one range or more: with none the NetworkPolicy would let nothing out', fix: 'leave it out for any address, or pass ["10.20.0.0/16"]' });
   }
   given?.forEach((cidr, index) => {
-    const [address, bits] = /^([^/]+)\/(\d{1,3})$/.exec(cidr)?.slice(1) ?? ['', ''];
-    if (isIP(address) === 0 || Number(bits) > (isIP(address) === 4 ? 32 : 128)) {
+    if (!isCidr(cidr)) {
       checks.fault({
         prop: `cidrs[${index}]`,
         value: cidr,

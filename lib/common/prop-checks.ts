@@ -151,7 +151,11 @@ export class PropChecks {
     return value;
   }
 
-  public annotations(prop: string, value: { [key: string]: string } | undefined): { [key: string]: string } | undefined {
+  public annotations(
+    prop: string,
+    value: { [key: string]: string } | undefined,
+    example = '{ "example.com/team": "vision" }, numbers and truth values in quotes',
+  ): { [key: string]: string } | undefined {
     for (const [key, text] of Object.entries(value ?? {})) {
       if (typeof text !== 'string' || !fits({ [key]: '' }, 'labels')) {
         this.fault({
@@ -160,7 +164,7 @@ export class PropChecks {
           rule:
             'an annotation has a key as labels have, and a text as value ' +
             '(https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set)',
-          fix: 'pass annotations such as { "example.com/team": "vision" }, numbers and truth values in quotes',
+          fix: `pass annotations such as ${example}`,
         });
       }
     }

@@ -5,7 +5,7 @@ import { Scraped, grafanaDashboard } from './grafana-dashboard';
 import { Part, labels, selectorLabels } from '../common/labels';
 import { ConfigMap, PrometheusRule, ServiceMonitor } from '../common/objects';
 import { PropChecks } from '../common/prop-checks';
-import { Shape, fits } from '../common/prop-shape';
+import { Shape } from '../common/prop-shape';
 import { ICredentials } from '../credentials/credentials';
 import { k8s } from '../../imports/k8s';
 import { ServiceMonitorSpecEndpoints, ServiceMonitorSpecEndpointsRelabelingsAction } from '../../imports/servicemonitor-monitoring.coreos.com';
@@ -161,7 +161,7 @@ export class Metrics extends Construct {
     const own = labels(part);
     const operatorLabels = furtherLabels(checks, 'metrics.labels', options.labels, own);
     const dashboardLabels = furtherLabels(checks, 'metrics.dashboardLabels', options.dashboardLabels ?? { grafana_dashboard: '1' }, own);
-    const annotations = checkedAnnotations(checks, options.dashboardAnnotations);
+    const annotations = checks.annotations('metrics.dashboardAnnotations', options.dashboardAnnotations, '{ grafana_folder: "MLflow" }');
     const alertLabels = checkedAlertLabels(checks, options.alertLabels ?? {});
     const scraped: Scraped = {
       name: props.name,
@@ -250,22 +250,6 @@ function furtherLabels(checks: PropChecks, prop: string, given: { [key: string]:
       rule: 'the construct sets this label (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/)',
       fix: 'leave it out, or take a label of your own such as "example.com/team"',
     });
-  }
-  return given;
-}
-
-function checkedAnnotations(checks: PropChecks, given: { [key: string]: string } | undefined): { [key: string]: string } | undefined {
-  for (const [key, value] of Object.entries(given ?? {})) {
-    if (typeof value !== 'string' || !fits({ [key]: '' }, 'labels')) {
-      checks.fault({
-        prop: `metrics.dashboardAnnotations[${JSON.stringify(key)}]`,
-        value,
-        rule:
-          'an annotation has a key as labels have, and a text as value ' +
-          '(https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set)',
-        fix: 'pass annotations such as { grafana_folder: "MLflow" }',
-      });
-    }
   }
   return given;
 }

@@ -1,10 +1,11 @@
 import { Size } from 'cdk8s';
 import { Construct } from 'constructs';
+import { disruptionBudget } from './disruption-budget';
 import { ImageSource } from '../common/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../common/labels';
 import { decided } from '../common/linters';
 import { networkPolicyOptions, podPolicy, toAnywhere, toPods } from '../common/network';
-import { Deployment, PodDisruptionBudget, Service } from '../common/objects';
+import { Deployment, Service } from '../common/objects';
 import { place } from '../common/place';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret } from '../common/pod';
 import { PodSettings } from '../common/pod-settings';
@@ -387,10 +388,7 @@ export class Oauth2Proxy extends Construct {
       spec: { type: 'ClusterIP', selector: this.podLabels, ports: [{ name: 'http', port: PORT, targetPort: k8s.IntOrString.fromString('http') }] },
     });
     if (replicas > 1) {
-      this.disruptionBudget = new PodDisruptionBudget(this, 'DisruptionBudget', {
-        metadata,
-        spec: { maxUnavailable: k8s.IntOrString.fromNumber(1), selector: { matchLabels: this.podLabels }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
-      });
+      this.disruptionBudget = disruptionBudget(this, checks, {}, { metadata, podLabels: this.podLabels, replicas, replicasProp: 'replicas' });
     }
     if (network !== undefined) {
       const behind = props.upstreamPodLabels === undefined ? toAnywhere(portOf(upstream)) : toPods(props.upstreamPodLabels, portOf(upstream));

@@ -38,6 +38,7 @@ export interface StoreOptions {
 
   /**
    * Name of the application that the store belongs to, which goes into the label `app.kubernetes.io/instance`.
+   * Stores of one kind in a namespace have one each, since their Services find their pods by it.
    *
    * @default - `name`
    */

@@ -16,7 +16,7 @@ import { PodSettings } from '../common/pod-settings';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../common/store';
-import { rejectTakenNames } from '../common/unique-names';
+import { rejectSharedSelector, rejectTakenNames } from '../common/unique-names';
 import { BootstrapJob } from '../credentials/bootstrap-job';
 import { Credentials, ICredentials } from '../credentials/credentials';
 import { Images } from '../images';
@@ -344,6 +344,7 @@ export class Minio extends Construct implements IArtifactStore {
       },
     });
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
+    rejectSharedSelector(this, name, this.namespace, this.podLabels);
     this.node.defaultChild = this.statefulSet;
 
     const bootstrap = new BootstrapJob(this, 'Bootstrap', {

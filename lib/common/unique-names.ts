@@ -32,3 +32,28 @@ const CHECKED = new WeakSet<IConstruct>();
 function objectsOf(scope: Construct): ApiObject[] {
   return scope.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));
 }
+
+/** Faults where an earlier part of the chart, of another name, has the same selector: a Service would send requests to the pods of both. */
+export function rejectSharedSelector(construct: Construct, name: string, namespace: string, selector: { [label: string]: string }): void {
+  const values: unknown[] = [namespace, ...Object.values(selector)];
+  // what is no string is a fault of its own
+  if (!values.every((value) => typeof value === 'string')) return;
+  const key = JSON.stringify(values);
+  SELECTORS.set(construct, { key, name });
+  construct.node.addValidation({
+    validate: () => {
+      const all = Chart.of(construct).node.findAll();
+      const earlier = all.slice(0, all.indexOf(construct)).find((other) => SELECTORS.get(other)?.key === key);
+      // parts of one name are told by their names
+      if (earlier === undefined || SELECTORS.get(earlier)!.name === name) return [];
+      return [
+        `instance: got ${JSON.stringify(selector['app.kubernetes.io/instance'])}, which [${earlier.node.path}] has in namespace "${namespace}" too. ` +
+          'Rule: the selector of a Service is made of it, and the Service of each would send its requests to the pods of both ' +
+          '(https://kubernetes.io/docs/concepts/services-networking/service/). ' +
+          'Fix: leave instance out, or give each its own.',
+      ];
+    },
+  });
+}
+
+const SELECTORS = new WeakMap<IConstruct, { readonly key: string; readonly name: string }>();

@@ -12,7 +12,7 @@ import { PodSettings } from '../common/pod-settings';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
 import { CREDENTIALS } from '../common/store';
-import { rejectTakenNames } from '../common/unique-names';
+import { rejectSharedSelector, rejectTakenNames } from '../common/unique-names';
 import { ICredentials } from '../credentials/credentials';
 import { GeneratedSecret } from '../credentials/generated-secret';
 import { ImageOptions } from '../image-options';
@@ -115,6 +115,7 @@ export interface Oauth2ProxyProps extends OidcOptions {
 
   /**
    * Name of the application that the proxy belongs to, which goes into the label `app.kubernetes.io/instance`.
+   * Proxies in a namespace have one each, since their Services find their pods by it.
    *
    * @default - `name`
    */
@@ -402,6 +403,7 @@ export class Oauth2Proxy extends Construct {
     }
     this.url = `http://${name}.${this.namespace}.svc.cluster.local:${PORT}`;
     rejectTakenNames(this, 'name', 'give each proxy of the namespace its own name');
+    rejectSharedSelector(this, name, this.namespace, this.podLabels);
     this.node.defaultChild = this.deployment;
   }
 }

@@ -1,6 +1,6 @@
 import { Chart, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
-import { Credentials, Minio, MlflowStack, Postgres, StartupScript, TrackingServer } from '../../lib';
+import { Credentials, Minio, MlflowStack, Oauth2Proxy, Postgres, StartupScript, TrackingServer } from '../../lib';
 import { rejectTakenNames } from '../../lib/common/unique-names';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
@@ -154,3 +154,54 @@ test('credentials with the name of a Secret that a store makes, whichever stands
   new Credentials(after, 'Keys', { secretName: 'minio-root' });
   expect(faults(after)).toContainEqual(expect.stringContaining('Secret "minio-root" in namespace "mlflow"'));
 });
+
+describe('selectors', () => {
+  const fault = (path: string, other: string, instance: string) =>
+    `[${path}] instance: got "${instance}", which [${other}] has in namespace "mlflow" too. ` +
+    'Rule: the selector of a Service is made of it, and the Service of each would send its requests to the pods of both ' +
+    '(https://kubernetes.io/docs/concepts/services-networking/service/). Fix: leave instance out, or give each its own.';
+
+  test.each<[string, (chart: Chart, id: string, name: string, instance?: string, namespace?: string) => Construct]>([
+    ['Postgres', (chart, id, name, instance, namespace) => new Postgres(chart, id, { name, instance, namespace })],
+    ['Minio', (chart, id, name, instance, namespace) => new Minio(chart, id, { name, instance, namespace })],
+    ['Oauth2Proxy', (chart, id, name, instance, namespace) => new Oauth2Proxy(chart, id, { ...proxy(chart, id, namespace), name, instance, namespace })],
+  ])('two %s of one instance are a fault, unless their namespaces differ', (_, make) => {
+    const chart = new Chart(Testing.app(), 'chart');
+    make(chart, 'First', 'a', 'shared');
+    make(chart, 'Second', 'b', 'shared');
+    make(chart, 'Third', 'c');
+    make(chart, 'Fourth', 'd', 'shared', 'elsewhere');
+    expect(faults(chart)).toEqual([fault('chart/Second', 'chart/First', 'shared')]);
+  });
+
+  test('the default of one may be what another was given', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'First', { name: 'db' });
+    new Postgres(chart, 'Second', { name: 'other', instance: 'db' });
+    expect(faults(chart)).toEqual([fault('chart/Second', 'chart/First', 'db')]);
+  });
+
+  test('a Postgres and a Minio of one instance have different selectors', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'BackendStore', { instance: 'mlflow' });
+    new Minio(chart, 'ArtifactStore', { instance: 'mlflow' });
+    expect(faults(chart)).toEqual([]);
+  });
+
+  test('of parts with the same name only the name is told', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'First', { instance: 'mlflow' });
+    new Postgres(chart, 'Second', { instance: 'mlflow' });
+    expect(faults(chart).filter((text) => text.includes('] instance:'))).toEqual([]);
+    expect(faults(chart).length).toBeGreaterThan(0);
+  });
+});
+
+function proxy(chart: Chart, id: string, namespace?: string) {
+  return {
+    issuerUrl: 'https://login.example.com',
+    externalUrl: 'https://mlflow.example.com',
+    upstreamUrl: 'http://mlflow-service.mlflow.svc.cluster.local:5000',
+    clientCredentials: Credentials.fromSecretName(chart, `Client${id}`, 'client', { namespace }),
+  };
+}

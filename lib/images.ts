@@ -5,7 +5,7 @@
  */
 export class Images {
   /**
-   * MLflow with the drivers for S3 (boto3) and PostgreSQL (psycopg2): the `-full` variant, because the plain one has neither.
+   * MLflow with the drivers for S3 (boto3) and PostgreSQL (psycopg and psycopg2): the `-full` variant, because the plain one has neither.
    * The Jobs that write generated Secrets use its Python as well.
    *
    * @see https://mlflow.org/docs/latest/self-hosting/

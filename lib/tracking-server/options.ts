@@ -82,7 +82,7 @@ export interface ConnectionPool {
 /** Options of a tracking server that have nothing to do with where it stores things. */
 export interface TrackingServerOptions {
   /**
-   * Image of MLflow, with boto3 and psycopg2 in it.
+   * Image of MLflow, with boto3, psycopg and psycopg2 in it.
    *
    * @default Images.MLFLOW
    */

@@ -357,7 +357,8 @@ CAUSES = {
         EXIT_ENVIRONMENT,
         "this Python cannot use {uri_source}: {form}",
         "The URI asks for a dialect or driver that the image does not have.",
-        "Use one that it has: postgresql://, mysql+pymysql:// or mssql+pymssql:// (images with the suffix -full).",
+        "Use one that it has: postgresql:// (psycopg since SQLAlchemy 2.1, psycopg2 before), mysql+pymysql:// or "
+        "mssql+pymssql://. Images with the suffix -full have them all.",
     ),
     "database-uri-form": Cause(
         EXIT_ENVIRONMENT,
@@ -1343,6 +1344,16 @@ class Database:
     def problem(self, name, tried, answer="", **values):
         return Problem(name, tried, self.server, answer, **{**self.values, **values})
 
+    def engine(self, url, **options):
+        """An engine of SQLAlchemy, which takes the driver that MLflow takes."""
+        import sqlalchemy
+
+        try:
+            return sqlalchemy.create_engine(url, **options)
+        except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+            tried = f"reading {self.values.get('uri_source', '--backend-store-uri')}"
+            raise self.problem("database-driver", tried, form=str(error)) from None
+
     def check(self):
         """Reachable, and the schema fits; for doctor and monitor."""
         with self.session() as session:
@@ -1401,6 +1412,16 @@ class Postgres(Database):
 
     module = "psycopg2"
     checkable = True
+
+    def prepare(self, wait):
+        # all of MLflow goes through SQLAlchemy, which has another driver by default in each version
+        if importlib.util.find_spec("sqlalchemy"):
+            import sqlalchemy
+
+            # a URI that it cannot read is told by the login
+            with contextlib.suppress(sqlalchemy.exc.ArgumentError, ValueError):
+                self.engine(self.uri)
+        super().prepare(wait)
 
     def connect(self):
         import psycopg2 as driver
@@ -1513,9 +1534,7 @@ class OtherDatabase(Database):
                 for name in ("ssl_ca", "ssl_cert", "ssl_key"):
                     if os.environ.get(f"MLFLOW_MYSQL_{name.upper()}"):
                         options[name] = os.environ[f"MLFLOW_MYSQL_{name.upper()}"]
-            engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
-        except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-            raise self.problem("database-driver", tried, form=str(error)) from None
+            engine = self.engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
         except (sqlalchemy.exc.ArgumentError, ValueError):
             raise self.problem("database-uri-form", tried) from None
         return engine.connect()

@@ -240,6 +240,22 @@ describe('login behind a prefix, with a list of hosts', () => {
   });
 });
 
+test.each([
+  ['postgresql', 'psycopg', "No module named 'psycopg'"],
+  ['postgresql+pg8000', '', "No module named 'pg8000'"],
+  ['postgres', '', 'sqlalchemy.dialects:postgres'],
+])('%s:// without the driver that SQLAlchemy takes is named before anything is done', async (scheme, missing, form) => {
+  const uri = (await database(`driver_${scheme.replace('+', '_')}`)).replace('postgresql', scheme);
+  const hidden: Record<string, string> = missing ? { [`${missing}.py`]: `raise ModuleNotFoundError("No module named '${missing}'")\n` } : {};
+
+  const env = { ...environment(), PYTHONPATH: scratch(hidden) };
+  const { code, stdout, stderr } = await new Script([PYTHON, SCRIPT, 'true', `--backend-store-uri=${uri}`, `--artifacts-destination=${scratch()}`], env, [], 60_000).ended;
+
+  expect({ code, stdout, title: lines(stderr)[0] }).toEqual({ code: 3, stdout: '', title: expect.stringMatching(/^ERROR: this Python cannot use --backend-store-uri: /) });
+  expect(lines(stderr)[0]).toContain(form);
+  expect(stderr).toMatch(/fix: .*psycopg since SQLAlchemy 2\.1.*-full/);
+});
+
 describe('gc with a backend store of the environment', () => {
   let mlflow: Mlflow;
   let env: Environment;

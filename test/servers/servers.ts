@@ -1,5 +1,5 @@
 import { ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { accessSync, chownSync, constants, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { accessSync, chownSync, closeSync, constants, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,8 @@ const LIMIT_MS = 20_000;
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
 
 const servers = new Set<ChildProcess>();
+/** Files with what the servers print, by command. */
+const outputs: [command: string, file: string][] = [];
 
 afterAll(async () => {
   await Promise.all([...servers].map((server) => end(server)));
@@ -24,7 +26,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function program(variable: string, name: string, advice: string): string {
+export function program(variable: string, name: string, advice: string): string {
   const given = process.env[variable] ?? name;
   const candidates = given.includes('/') ? [given] : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, given));
   const found = candidates.find(isExecutable);
@@ -43,7 +45,7 @@ function postgresFolder(): string {
 /** The interpreter itself, with what the MLflow image has. */
 function interpreter(): string {
   const python = program('PYTHON', 'python3', 'set PYTHON to a Python with boto3 and psycopg2');
-  const check = 'import sys, azure.storage.blob, boto3, flask_wtf, google.cloud.storage, psycopg2, pymysql; print(sys.executable)';
+  const check = 'import sys, azure.storage.blob, boto3, flask_wtf, google.cloud.storage, psycopg, psycopg2, pymysql; print(sys.executable)';
   try {
     return execFileSync(python, ['-c', check], { encoding: 'utf8', stdio: 'pipe' }).trim();
   } catch {
@@ -85,11 +87,17 @@ export async function until<T>(what: string, action: () => Promise<T | undefined
     }
     await sleep(100);
   }
-  throw new Error(`waited ${limitMs} ms for ${what}: ${String(reason)}`);
+  const printed = outputs.map(([command, file]) => `--- ${command}\n${readFileSync(file, 'utf8').slice(-2_000)}`);
+  throw new Error([`waited ${limitMs} ms for ${what}: ${String(reason)}`, ...printed].join('\n'));
 }
 
+/** A program in a group of its own, since MLflow starts others, which end with it. */
 function start(command: string[], env: Environment, user: { uid?: number; gid?: number } = {}): ChildProcess {
-  const child = spawn(command[0], command.slice(1), { cwd: '/', env: { PATH: process.env.PATH, ...env }, stdio: 'ignore', ...user });
+  const output = join(scratch(), 'output');
+  const log = openSync(output, 'w');
+  outputs.push([command.join(' '), output]);
+  const child = spawn(command[0], command.slice(1), { cwd: '/', env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', log, log], detached: true, ...user });
+  closeSync(log);
   servers.add(child);
   child.on('exit', () => servers.delete(child));
   return child;
@@ -102,6 +110,11 @@ async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Pro
   const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS / 2);
   await exited;
   clearTimeout(limit);
+  try {
+    process.kill(-child.pid!, 'SIGKILL');
+  } catch {
+    // nobody is left
+  }
 }
 
 /** Certificate of an authority, and certificate and key that it gave to 127.0.0.1. */

@@ -11,7 +11,7 @@ import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFrom
 import { PodSettings } from '../common/pod-settings';
 import { PropChecks } from '../common/prop-checks';
 import { Shape } from '../common/prop-shape';
-import { CREDENTIALS } from '../common/store';
+import { CREDENTIALS, checkSecretNamespaces } from '../common/store';
 import { rejectSharedSelector, rejectTakenNames } from '../common/unique-names';
 import { ICredentials } from '../credentials/credentials';
 import { GeneratedSecret } from '../credentials/generated-secret';
@@ -275,9 +275,7 @@ export class Oauth2Proxy extends Construct {
     if (client.generated) {
       checks.fault({ prop: 'clientCredentials', value: `Secret "${client.secretName}", whose values nobody makes up`, rule: 'the provider gives client id and client secret', fix: 'pass Credentials.fromSecretName(…)' });
     }
-    if (client !== NO_CREDENTIALS && client.namespace !== this.namespace) {
-      checks.fault({ prop: 'clientCredentials', value: `Secret "${client.secretName}" in namespace "${client.namespace}"`, rule: `a pod reads Secrets of its own namespace only, here "${this.namespace}" (https://kubernetes.io/docs/concepts/configuration/secret/)`, fix: `pass credentials with namespace "${this.namespace}"` });
-    }
+    if (client !== NO_CREDENTIALS) checkSecretNamespaces(checks, this.namespace, { clientCredentials: client });
     const replicas = checks.count('replicas', props.replicas ?? 2, 'the number of pods');
     const domains = checks.members('emailDomains', props.emailDomains ?? ['*'], 'string', 'domains', '"example.com"');
     const groups = checks.members('allowedGroups', props.allowedGroups ?? [], 'string', 'names of groups', '"data-science"');

@@ -1,5 +1,7 @@
 import { Manifests, ofKind } from '../helpers';
 
+export const GET_PROMETHEUS = 'apt-get install prometheus, or set PROMETHEUS and PROMTOOL';
+
 export function rulesOf(objects: Manifests): Manifests {
   return ofKind(objects, 'PrometheusRule')[0].spec.groups[0].rules;
 }

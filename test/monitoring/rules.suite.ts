@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Testing } from 'cdk8s';
 import { MlflowStack } from '../../lib';
 import { ofKind } from '../helpers';
+import { program } from '../processes';
 import { scratch } from '../run-script';
-import { rulesOf } from './metrics';
-import { GET_PROMETHEUS, program } from './prometheus';
+import { GET_PROMETHEUS, rulesOf } from './metrics';
 
-const PROMTOOL = program('PROMTOOL', 'promtool', ['--version'], GET_PROMETHEUS);
+const PROMTOOL = program('PROMTOOL', 'promtool', GET_PROMETHEUS, ['--version']);
 
 type Series = Record<string, string | undefined>;
 

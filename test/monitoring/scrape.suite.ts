@@ -1,22 +1,21 @@
 // What a real Prometheus makes of the pages of a real MLflow server and of the store monitor: the rules and the dashboard
 // speak of metrics that are there. Needs Prometheus, and a Python with MLflow, its exporter and the drivers of both stores.
-import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Server, createServer } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Chart, Testing } from 'cdk8s';
 import { MlflowStack } from '../../lib';
 import { ofKind } from '../helpers';
-import { ROOT, scratch } from '../run-script';
-import { dashboardOf, rulesOf } from './metrics';
-import { GET_PROMETHEUS, program } from './prometheus';
+import { freePort, program, start, until } from '../processes';
+import { Environment, ROOT, scratch } from '../run-script';
+import { GET_PROMETHEUS, dashboardOf, rulesOf } from './metrics';
 
 const MODULES = ['mlflow', 'prometheus_flask_exporter', 'boto3', 'psycopg2'];
 const FIND_MODULES = `import importlib.util, sys; missing = [m for m in sys.argv[1:] if not importlib.util.find_spec(m)]; sys.exit(missing or None)`;
-const PROMETHEUS = program('PROMETHEUS', 'prometheus', ['--version'], GET_PROMETHEUS);
-const PYTHON = program('PYTHON', 'python3', ['-c', FIND_MODULES, ...MODULES], 'pip install mlflow prometheus-flask-exporter boto3 psycopg2-binary');
+const PROMETHEUS = program('PROMETHEUS', 'prometheus', GET_PROMETHEUS, ['--version']);
+const PYTHON = program('PYTHON', 'python3', 'pip install mlflow prometheus-flask-exporter boto3 psycopg2-binary, or set PYTHON', ['-c', FIND_MODULES, ...MODULES]);
 
 const LIMIT_MS = 120_000;
 jest.setTimeout(LIMIT_MS + 30_000);
@@ -44,15 +43,13 @@ interface Answer {
   };
 }
 
-const children: ChildProcess[] = [];
 let kubelet: Server;
 let mlflow: { [namespace: string]: string };
 let prometheus: string;
 
-/** A program in a group of its own, since MLflow starts others. */
-function start(command: string[], env: Record<string, string> = {}): void {
-  const home = scratch();
-  children.push(spawn(command[0], command.slice(1), { cwd: home, env: { PATH: process.env.PATH, HOME: home, ...env }, stdio: 'ignore', detached: true }));
+/** A program that has a home. */
+function serve(command: string[], env: Environment = {}): void {
+  start(command, { HOME: scratch(), ...env });
 }
 
 async function listen(server: Server): Promise<number> {
@@ -60,34 +57,15 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await once(server.close(), 'close');
-  return port;
-}
-
-async function until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
-  let reason: unknown = 'nothing came';
-  for (const end = Date.now() + LIMIT_MS; Date.now() < end; await sleep(500)) {
-    try {
-      const result = await attempt();
-      if (result !== undefined) return result;
-    } catch (error) {
-      reason = error;
-    }
-  }
-  throw new Error(`waited ${LIMIT_MS} ms for ${what}: ${String(reason)}`);
-}
-
-const answers = (url: string) => until(url, async () => ((await fetch(url)).ok ? true : undefined));
+const eventually = <T>(what: string, attempt: () => Promise<T | undefined>) => until(what, attempt, LIMIT_MS);
+const answers = (url: string) => eventually(url, async () => (await fetch(url)).ok || undefined);
 const ask = async (path: string) => (await (await fetch(`${prometheus}/api/v1/${path}`)).json()) as Answer;
 
 /** An MLflow server with a database of its own. */
 async function startMlflow(): Promise<{ url: string; database: string }> {
   const [port, directory] = [await freePort(), scratch()];
   const database = join(directory, 'mlflow.db');
-  start(
+  serve(
     [
       PYTHON,
       '-m',
@@ -110,7 +88,7 @@ async function startMlflow(): Promise<{ url: string; database: string }> {
 /** The store monitor. Nothing listens at port 1. */
 async function startMonitor(uri: string, destination: string): Promise<string> {
   const port = await freePort();
-  start([PYTHON, join(ROOT, 'lib/tracking-server/start-mlflow.py'), 'monitor', `--backend-store-uri=${uri}`, `--artifacts-destination=${destination}`], {
+  serve([PYTHON, join(ROOT, 'lib/tracking-server/start-mlflow.py'), 'monitor', `--backend-store-uri=${uri}`, `--artifacts-destination=${destination}`], {
     STARTUP_MONITOR_PORT: String(port),
     MLFLOW_S3_ENDPOINT_URL: 'http://127.0.0.1:1',
     AWS_ACCESS_KEY_ID: 'nobody',
@@ -164,21 +142,13 @@ beforeAll(async () => {
   };
   const files = charts.map((objects, index) => [`${NAMESPACES[index]}.rules`, JSON.stringify(ofKind(objects, 'PrometheusRule')[0].spec)]);
   const directory = scratch({ 'prometheus.yml': JSON.stringify(config), ...Object.fromEntries(files) });
-  start([PROMETHEUS, `--config.file=${directory}/prometheus.yml`, `--storage.tsdb.path=${scratch()}`, `--web.listen-address=127.0.0.1:${port}`]);
+  serve([PROMETHEUS, `--config.file=${directory}/prometheus.yml`, `--storage.tsdb.path=${scratch()}`, `--web.listen-address=127.0.0.1:${port}`]);
   prometheus = `http://127.0.0.1:${port}`;
   await answers(`${prometheus}/-/ready`);
 });
 
-afterAll(async () => {
+afterAll(() => {
   kubelet.close();
-  await Promise.all(
-    children.map(async (child) => {
-      if (child.exitCode !== null || child.pid === undefined) return;
-      const ended = once(child, 'exit');
-      process.kill(-child.pid, 'SIGKILL');
-      await ended;
-    }),
-  );
 });
 
 /** Users of both servers, as long as they are needed. */
@@ -206,7 +176,7 @@ test.each([
     expect(rules.map(({ name, health, lastError }) => [name, health, lastError])).toEqual(ALL.map((name) => [name, 'ok', undefined]));
     return rules.filter(({ state }) => state !== 'inactive').map(({ name }) => name);
   };
-  await until(`${expected.join()} of ${namespace}`, async () => ((await active()).join() === expected.join() ? true : undefined));
+  await eventually(`${expected.join()} of ${namespace}`, async () => ((await active()).join() === expected.join() ? true : undefined));
   expect(await active()).toEqual(expected);
 });
 
@@ -223,7 +193,7 @@ describe('the dashboard', () => {
 
   test.each(targets)('has data for %s', async (_, { expr, legendFormat }) => {
     const query = `query?query=${encodeURIComponent(expr.replaceAll('$__rate_interval', '10s'))}`;
-    const result = await until(expr, async () => {
+    const result = await eventually(expr, async () => {
       await use();
       const answer = await ask(query);
       const numbers = answer.data.result.filter(({ value }) => Number.isFinite(Number(value[1])));

@@ -10,8 +10,9 @@ import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../
 import { Credentials } from '../../lib/credentials/credentials';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
+import { until } from '../processes';
 import { Environment, ROOT, run, scratch } from '../run-script';
-import { Minio, PYTHON, Postgres, until } from './servers';
+import { Minio, PYTHON, Postgres } from './servers';
 
 const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
 const KEY = 'minio-Ab12Cd34Ef56Gh';

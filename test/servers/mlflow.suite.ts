@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Served, freePort, until } from '../processes';
 import { Environment, ROOT, Result, Script, lines, scratch } from '../run-script';
-import { PYTHON, Postgres, Served, freePort, until } from './servers';
+import { PYTHON, Postgres } from './servers';
 
 const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
 const PG_PASSWORD = 'PgPasswordThatNobodyMaySee';

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { Chart, Testing } from 'cdk8s';
 import { Credentials, MlflowStack, OidcOptions } from '../../lib';
 import { ofKind } from '../helpers';
+import { Served, freePort, program, until } from '../processes';
 import { Environment, Script, lines, scratch } from '../run-script';
-import { PYTHON, Served, freePort, program, until } from './servers';
+import { PYTHON } from './servers';
 
 const OAUTH2_PROXY = program('OAUTH2_PROXY', 'oauth2-proxy', 'go install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.3, or set OAUTH2_PROXY to it');
 const HOST = 'mlflow.example.com';

@@ -1,8 +1,9 @@
 import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { freePort, until } from '../processes';
 import { Environment, FakeProgram, ROOT, Result, Script, lines, scratch, splitWarnings } from '../run-script';
-import { Certificate, MariaDb, Minio, PYTHON, Postgres, certificate, freePort, until } from './servers';
+import { Certificate, MariaDb, Minio, PYTHON, Postgres, certificate } from './servers';
 
 const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
 const PG_PASSWORD = 'PgPasswordThatNobodyMaySee';

@@ -4,8 +4,9 @@ import { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, until } from '../processes';
 import { Environment, FakeProgram, ROOT, Result, Script, lines, scratch, splitWarnings } from '../run-script';
-import { Minio, PYTHON, Postgres, freePort, until } from './servers';
+import { Minio, PYTHON, Postgres } from './servers';
 
 const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
 const BUCKET = 'mlflow-bucket';

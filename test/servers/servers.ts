@@ -1,38 +1,12 @@
-import { ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { accessSync, chownSync, closeSync, constants, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { AddressInfo, createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ChildProcess, execFile, execFileSync } from 'node:child_process';
+import { chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Environment, scratch } from '../run-script';
+import { end, freePort, isExecutable, program, start, until } from '../processes';
+import { scratch } from '../run-script';
 
 const LIMIT_MS = 20_000;
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
-
-const servers = new Set<ChildProcess>();
-/** Files with what the servers print, by command. */
-const outputs: [command: string, file: string][] = [];
-
-afterAll(async () => {
-  await Promise.all([...servers].map((server) => end(server)));
-});
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export function program(variable: string, name: string, advice: string): string {
-  const given = process.env[variable] ?? name;
-  const candidates = given.includes('/') ? [given] : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, given));
-  const found = candidates.find(isExecutable);
-  if (!found) throw new Error(`${given} is no program: ${advice}`);
-  return found;
-}
 
 function postgresFolder(): string {
   const advice = 'apt-get install postgresql, or set PG_BIN to a folder with initdb and postgres';
@@ -66,57 +40,6 @@ function unprivileged(): { uid?: number; gid?: number } {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Waits until the action gives something, and fails with the last error when that takes too long. */
-export async function until<T>(what: string, action: () => Promise<T | undefined> | T | undefined, limitMs = LIMIT_MS): Promise<T> {
-  const started = Date.now();
-  let reason: unknown = 'nothing came';
-  while (Date.now() - started < limitMs) {
-    try {
-      const result = await action();
-      if (result !== undefined) return result;
-    } catch (error) {
-      reason = error;
-    }
-    await sleep(100);
-  }
-  const printed = outputs.map(([command, file]) => `--- ${command}\n${readFileSync(file, 'utf8').slice(-2_000)}`);
-  throw new Error([`waited ${limitMs} ms for ${what}: ${String(reason)}`, ...printed].join('\n'));
-}
-
-/** A program in a group of its own, since MLflow starts others, which end with it. */
-function start(command: string[], env: Environment, user: { uid?: number; gid?: number } = {}): ChildProcess {
-  const output = join(scratch(), 'output');
-  const log = openSync(output, 'w');
-  outputs.push([command.join(' '), output]);
-  const child = spawn(command[0], command.slice(1), { cwd: '/', env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', log, log], detached: true, ...user });
-  closeSync(log);
-  servers.add(child);
-  child.on('exit', () => servers.delete(child));
-  return child;
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-  if (!servers.has(child)) return;
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS / 2);
-  await exited;
-  clearTimeout(limit);
-  try {
-    process.kill(-child.pid!, 'SIGKILL');
-  } catch {
-    // nobody is left
-  }
-}
-
 /** Certificate of an authority, and certificate and key that it gave to 127.0.0.1. */
 export interface Certificate {
   readonly authority: string;
@@ -134,19 +57,6 @@ export function certificate(): Certificate {
   const authority = ['-CA', at('authority.crt'), '-CAkey', at('authority.key'), '-CAcreateserial'];
   openssl('x509', '-req', '-in', at('server.csr'), ...authority, '-days', '2', '-extfile', at('extensions'), '-out', at('server.crt'));
   return { authority: at('authority.crt'), certificate: at('server.crt'), key: at('server.key') };
-}
-
-/** A program of a test that serves till the end of the test file, or till it is ended. */
-export class Served {
-  private readonly child: ChildProcess;
-
-  public constructor(command: string[], env: Environment) {
-    this.child = start(command, env);
-  }
-
-  public async stop(): Promise<void> {
-    await end(this.child, 'SIGTERM');
-  }
 }
 
 export interface MinioOptions {

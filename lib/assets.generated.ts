@@ -109,7 +109,7 @@ SQL
 echo "Database \\"$DATABASE\\" and its user are ready"
 `;
 
-/** lib/tracking-server/proxied_artifacts.py */
+/** lib/proxied-artifacts/proxied_artifacts.py */
 export const PROXIED_ARTIFACTS_PY = `"""MLflow plugin: artifacts that travel through the tracking server only.
 
 MLflow tells its clients to use presigned URLs of the artifact store whenever the repository class of the
@@ -163,7 +163,7 @@ class ProxiedAzureBlobArtifactRepository(ProxiedArtifactRepository):
     original = AzureBlobArtifactRepository
 `;
 
-/** lib/credentials/fill-secrets.py */
+/** lib/secrets/fill-secrets.py */
 export const FILL_SECRETS_PY = `#!/usr/bin/env python3
 """Fills Secrets in the cluster. Those of a store: before and after the store's own tool has made the user.
 

@@ -9,8 +9,8 @@ const target = join(root, 'lib/assets.generated.ts');
 const assets = {
   MAKE_BUCKET_SH: 'lib/artifact-store/make-bucket.sh',
   MAKE_DATABASE_SH: 'lib/backend-store/make-database.sh',
-  PROXIED_ARTIFACTS_PY: 'lib/tracking-server/proxied_artifacts.py',
-  FILL_SECRETS_PY: 'lib/credentials/fill-secrets.py',
+  PROXIED_ARTIFACTS_PY: 'lib/proxied-artifacts/proxied_artifacts.py',
+  FILL_SECRETS_PY: 'lib/secrets/fill-secrets.py',
   START_MLFLOW_PY: 'lib/tracking-server/start-mlflow.py',
 };
 

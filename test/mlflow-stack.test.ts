@@ -15,7 +15,7 @@ import {
   XFrameOptions,
 } from '../lib';
 import { START_MLFLOW_PY } from '../lib/assets.generated';
-import { fingerprint } from '../lib/common/hash';
+import { fingerprint } from '../lib/kube/hash';
 import { Manifests, containers, faults, get, ofKind, shape, workloads } from './helpers';
 
 const SELECTOR_LABELS = ['app.kubernetes.io/component', 'app.kubernetes.io/instance', 'app.kubernetes.io/name'];

@@ -27,7 +27,7 @@ describe('the table of options', () => {
     ['lib/tracking-server/options.ts', 'TrackingServerOptions'],
     ['lib/artifact-store/minio.ts', 'MinioProps'],
     ['lib/backend-store/postgres.ts', 'PostgresProps'],
-    ['lib/store-options.ts', 'StoreOptions'],
+    ['lib/store/store-options.ts', 'StoreOptions'],
     ['lib/mlflow-stack.ts', 'MlflowStackProps'],
   ])('has every prop of %s, %s', (file, name) => {
     const source = readFileSync(join(root, file), 'utf8');

@@ -2,7 +2,7 @@ import Ajv, { ErrorObject } from 'ajv';
 import { Size } from 'cdk8s';
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { described, shaped } from '../lib/common/prop-shape';
+import { described, shaped } from '../lib/validation/prop-shape';
 
 /** Values of one environment, as `schema.json` describes them. */
 export interface Values {

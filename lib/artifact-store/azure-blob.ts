@@ -1,12 +1,12 @@
 import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
-import { destination, keyPrefix, secretKey } from '../common/external-store';
-import { toAnywhere } from '../common/network';
-import { place } from '../common/place';
-import { envFromSecret } from '../common/pod';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
-import { SecretKey } from '../secret-key';
+import { destination, keyPrefix, secretKey } from '../store/external-store';
+import { toAnywhere } from '../kube/network';
+import { place } from '../validation/place';
+import { envFromSecret } from '../kube/pod';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { SecretKey } from '../options/secret-key';
 import { k8s } from '../../imports/k8s';
 
 /**

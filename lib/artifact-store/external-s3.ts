@@ -1,14 +1,14 @@
 import { isIP } from 'node:net';
 import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
-import { CertificateAuthority } from '../certificate-authority';
-import { caFile, destination, egressTo, existing, isHost, keyPrefix, remotePort, toAddress } from '../common/external-store';
-import { place } from '../common/place';
-import { envFromSecret } from '../common/pod';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
-import { CREDENTIALS } from '../common/store';
-import { ICredentials } from '../credentials/credentials';
+import { CertificateAuthority } from '../options/certificate-authority';
+import { caFile, destination, egressTo, existing, isHost, keyPrefix, remotePort, toAddress } from '../store/external-store';
+import { place } from '../validation/place';
+import { envFromSecret } from '../kube/pod';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { CREDENTIALS } from '../store/store';
+import { ICredentials } from '../secrets/credentials';
 import { k8s } from '../../imports/k8s';
 
 const CA_FOLDER = '/etc/mlflow/artifact-store-ca';

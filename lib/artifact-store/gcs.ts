@@ -1,11 +1,11 @@
 import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
-import { destination, keyPrefix, secretFile, secretKey, toAddress } from '../common/external-store';
-import { toAnywhere } from '../common/network';
-import { place } from '../common/place';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
-import { SecretKey } from '../secret-key';
+import { destination, keyPrefix, secretFile, secretKey, toAddress } from '../store/external-store';
+import { toAnywhere } from '../kube/network';
+import { place } from '../validation/place';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { SecretKey } from '../options/secret-key';
 import { k8s } from '../../imports/k8s';
 
 const KEY_FOLDER = '/etc/mlflow/artifact-store-key';

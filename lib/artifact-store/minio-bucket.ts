@@ -1,6 +1,6 @@
 import { MinioLifecycleRule } from './minio-options';
-import { PropChecks, quantity } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
+import { PropChecks, quantity } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 const RULE: Shape<MinioLifecycleRule> = { prefix: 'value', expireDays: 'value', noncurrentExpireDays: 'value' };

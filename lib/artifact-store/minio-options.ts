@@ -1,4 +1,4 @@
-import { CertificateAuthority } from '../certificate-authority';
+import { CertificateAuthority } from '../options/certificate-authority';
 
 /**
  * What the server does by itself with old objects. It looks for them from time to time, and not to the minute.

@@ -1,10 +1,10 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
-import { egressTo, remotePort } from '../common/external-store';
-import { place } from '../common/place';
-import { envFromSecret } from '../common/pod';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
+import { egressTo, remotePort } from '../store/external-store';
+import { place } from '../validation/place';
+import { envFromSecret } from '../kube/pod';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 /** Props of `ExternalDatabase`. */

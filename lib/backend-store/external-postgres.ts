@@ -1,13 +1,13 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
-import { CertificateAuthority } from '../certificate-authority';
-import { caFile, egressTo, existing, host, remotePort, uriHost } from '../common/external-store';
-import { place } from '../common/place';
-import { envFromSecret } from '../common/pod';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
-import { CREDENTIALS } from '../common/store';
-import { ICredentials } from '../credentials/credentials';
+import { CertificateAuthority } from '../options/certificate-authority';
+import { caFile, egressTo, existing, host, remotePort, uriHost } from '../store/external-store';
+import { place } from '../validation/place';
+import { envFromSecret } from '../kube/pod';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { CREDENTIALS } from '../store/store';
+import { ICredentials } from '../secrets/credentials';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 5432;

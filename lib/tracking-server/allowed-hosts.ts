@@ -1,4 +1,4 @@
-import { PropChecks } from '../common/prop-checks';
+import { PropChecks } from '../validation/prop-checks';
 
 const SOURCE = '(https://mlflow.org/docs/latest/self-hosting/security/network/)';
 

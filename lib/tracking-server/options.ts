@@ -1,19 +1,19 @@
 import { Duration, Size } from 'cdk8s';
-import { ArtifactTransfer } from './artifact-transfer';
-import { AutoscalingOptions } from './autoscaling';
-import { BasicAuthOptions } from './basic-auth';
-import { PodDisruptionBudgetOptions } from './disruption-budget';
-import { GarbageCollectionOptions } from './garbage-collection';
-import { HttpRouteOptions } from './http-route';
-import { IngressOptions } from './ingress';
-import { MetricsOptions } from './metrics';
-import { OidcOptions } from './oauth2-proxy';
-import { ServiceAccountOptions } from './service-account';
+import { ArtifactTransfer } from '../proxied-artifacts/artifact-transfer';
+import { AutoscalingOptions } from '../operations/autoscaling';
+import { BasicAuthOptions } from '../login/basic-auth';
+import { PodDisruptionBudgetOptions } from '../operations/disruption-budget';
+import { GarbageCollectionOptions } from '../operations/garbage-collection';
+import { HttpRouteOptions } from '../access/http-route';
+import { IngressOptions } from '../access/ingress';
+import { MetricsOptions } from '../monitoring/metrics';
+import { OidcOptions } from '../login/oauth2-proxy';
+import { ServiceAccountOptions } from '../operations/service-account';
 import { ServiceOptions } from './service';
-import { ImageOptions } from '../image-options';
-import { NetworkPolicyOptions } from '../network-policy-options';
-import { PodOptions } from '../pod-options';
-import { ContainerResources } from '../resources';
+import { ImageOptions } from '../options/image-options';
+import { NetworkPolicyOptions } from '../options/network-policy-options';
+import { PodOptions } from '../options/pod-options';
+import { ContainerResources } from '../options/resources';
 import { k8s } from '../../imports/k8s';
 
 /**

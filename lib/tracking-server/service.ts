@@ -1,6 +1,6 @@
-import { isCidr } from '../common/network';
-import { PropChecks } from '../common/prop-checks';
-import { Shape, fits } from '../common/prop-shape';
+import { isCidr } from '../kube/network';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape, fits } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 /**

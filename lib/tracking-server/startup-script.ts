@@ -1,11 +1,11 @@
 import { Construct } from 'constructs';
 import { START_MLFLOW_PY } from '../assets.generated';
-import { fingerprint } from '../common/hash';
-import { ConfigMap } from '../common/objects';
-import { place } from '../common/place';
-import { PropChecks } from '../common/prop-checks';
-import { Shape } from '../common/prop-shape';
-import { rejectTakenNames } from '../common/unique-names';
+import { fingerprint } from '../kube/hash';
+import { ConfigMap } from '../kube/objects';
+import { place } from '../validation/place';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const KEY = 'start-mlflow.py';

@@ -1,6 +1,6 @@
 import { Testing } from 'cdk8s';
 import { ExternalS3, ExternalS3Props, S3AddressingStyle, S3Checksums, S3ServerSideEncryption } from '../../lib/artifact-store/external-s3';
-import { Credentials } from '../../lib/credentials/credentials';
+import { Credentials } from '../../lib/secrets/credentials';
 import { faults } from '../helpers';
 
 /** With keys, unless `credentials` says otherwise. */

@@ -1,6 +1,6 @@
 import { Testing } from 'cdk8s';
 import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
-import { Credentials } from '../../lib/credentials/credentials';
+import { Credentials } from '../../lib/secrets/credentials';
 import { faults } from '../helpers';
 
 const HOST = 'db.example.com';

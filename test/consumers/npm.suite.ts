@@ -69,7 +69,7 @@ test('exports its entry, and nothing from the inside', () => {
   const resolve = (path: string) => run(app, process.execPath, '--print', `require.resolve('${path}')`);
   expect(resolve('cdk8s-mlflow')).toContain('build/lib/index.js');
   expect(resolve('cdk8s-mlflow/package.json')).toContain('package.json');
-  expect(() => resolve('cdk8s-mlflow/build/lib/common/pod.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  expect(() => resolve('cdk8s-mlflow/build/lib/kube/pod.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
 test('the README has programs, and they compile', () => {

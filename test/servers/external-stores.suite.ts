@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Testing } from 'cdk8s';
 import { ExternalS3, ExternalS3Props, S3Checksums } from '../../lib/artifact-store/external-s3';
 import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
-import { Credentials } from '../../lib/credentials/credentials';
+import { Credentials } from '../../lib/secrets/credentials';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
 import { until } from '../processes';

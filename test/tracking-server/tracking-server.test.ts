@@ -13,7 +13,7 @@ import {
   TrackingServerProps,
 } from '../../lib';
 import { START_MLFLOW_PY } from '../../lib/assets.generated';
-import { fingerprint } from '../../lib/common/hash';
+import { fingerprint } from '../../lib/kube/hash';
 import { Manifests, containers, faults, get, ofKind, shape } from '../helpers';
 
 const backendStore: IBackendStore = {

@@ -1,0 +1,172 @@
+import { ImageSource } from './image-source';
+import { workloadLabels } from './labels';
+import { CONTAINER_SECURITY } from './pod';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { PodOptions, TopologySpread } from '../options/pod-options';
+import { k8s } from '../../imports/k8s';
+
+interface Labels { [key: string]: string }
+
+const POD: Shape<PodOptions> = {
+  labels: 'labels',
+  annotations: {},
+  nodeSelector: 'labels',
+  tolerations: 'list',
+  affinity: {},
+  topologySpread: 'list',
+  priorityClassName: 'value',
+  volumes: 'list',
+  volumeMounts: 'list',
+  initContainers: 'list',
+  sidecars: 'list',
+};
+const SPREAD: Shape<TopologySpread> = { topologyKey: 'value', maxSkew: 'value', required: 'value' };
+/** The labels that the constructs set themselves. */
+const OWN_LABELS = Object.keys(workloadLabels({ name: '', instance: '', component: '', image: 'image:tag' }));
+const VOLUMES = ['configMap', 'csi', 'downwardApi', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret'];
+const RESTRICTED = 'the Pod Security Standard restricted (https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted)';
+
+/** What a user wants of the pods of a construct, checked. */
+export class PodSettings {
+  private readonly options: PodOptions;
+  private readonly spreads: Omit<k8s.TopologySpreadConstraint, 'labelSelector'>[];
+
+  public constructor(
+    private readonly checks: PropChecks,
+    options: PodOptions | undefined,
+    private readonly images: ImageSource,
+    private readonly prop = 'pod',
+  ) {
+    const given = checks.props(options ?? {}, POD, `${prop}.`);
+    const list = <T>(name: keyof PodOptions, value: T[] | undefined, what: string, example: string) =>
+      checks.members(`${prop}.${name}`, value ?? [], {}, what, example);
+    const spreads = list('topologySpread', given.topologySpread, 'spreads', '{ topologyKey: "kubernetes.io/hostname" }');
+    this.spreads = spreads.map((spread, index) => this.spread(`${prop}.topologySpread[${index}]`, spread));
+    this.options = {
+      ...given,
+      tolerations: list('tolerations', given.tolerations, 'tolerations', '{ key: "gpu", operator: "Exists" }'),
+      volumes: list('volumes', given.volumes, 'volumes', '{ name: "ca", configMap: { name: "ca" } }'),
+      volumeMounts: list('volumeMounts', given.volumeMounts, 'mounts', '{ name: "ca", mountPath: "/etc/ca" }'),
+      initContainers: list('initContainers', given.initContainers, 'containers', '{ name: "wait", image: "busybox:1.36" }'),
+      sidecars: list('sidecars', given.sidecars, 'containers', '{ name: "proxy", image: "example.com/proxy:1.0" }'),
+    };
+    if (given.priorityClassName !== undefined) checks.objectName(`${prop}.priorityClassName`, given.priorityClassName);
+    checks.annotations(`${prop}.annotations`, given.annotations);
+    for (const [key, value] of Object.entries(given.labels ?? {}).filter(([label]) => OWN_LABELS.includes(label))) {
+      checks.fault({
+        prop: `${prop}.labels[${JSON.stringify(key)}]`,
+        value,
+        rule: 'the construct sets this label, and selectors depend on it (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/)',
+        fix: 'leave it out, or take a label of your own such as "example.com/team"',
+      });
+    }
+    this.options.volumes!.forEach((volume, index) => {
+      const kind = Object.keys(volume).find((member) => member !== 'name' && !VOLUMES.includes(member));
+      if (kind !== undefined) checks.fault({ prop: `${prop}.volumes[${index}]`, value: kind, rule: `a volume is one of ${VOLUMES.join(', ')}: the pods of this library pass ${RESTRICTED}`, fix: 'pass such a volume, for example a persistentVolumeClaim' });
+    });
+  }
+
+  public labels(own: Labels): Labels {
+    return { ...this.options.labels, ...own };
+  }
+
+  public annotations(own: Labels = {}): Labels | undefined {
+    const all = { ...this.options.annotations, ...own };
+    return Object.keys(all).length === 0 ? undefined : all;
+  }
+
+  /** Where the pods of the server run. Several of them keep away from each other, if they can. */
+  public placement(selector: Labels, several = false): Partial<k8s.PodSpec> {
+    const apart = several && this.options.affinity?.podAntiAffinity === undefined ? { podAntiAffinity: onOtherNodes(selector) } : undefined;
+    const affinity = apart || this.options.affinity ? { ...this.options.affinity, ...apart } : undefined;
+    const topologySpreadConstraints = this.spreads.map((spread) => ({ ...spread, labelSelector: { matchLabels: selector } }));
+    return { ...this.helperPlacement(), ...(affinity && { affinity }), ...(topologySpreadConstraints.length > 0 && { topologySpreadConstraints }) };
+  }
+
+  /** Where a Job or a pod beside the server runs, which shall not be spread or drawn together with anything. */
+  public helperPlacement(): Partial<k8s.PodSpec> {
+    const { nodeSelector, tolerations, priorityClassName } = this.options;
+    return {
+      ...(this.images.pullSecrets && { imagePullSecrets: this.images.pullSecrets }),
+      ...(nodeSelector && { nodeSelector }),
+      ...(tolerations!.length > 0 && { tolerations }),
+      ...(priorityClassName && { priorityClassName }),
+    };
+  }
+
+  /** The pod of a server with what the user adds to it. */
+  public complete(pod: k8s.PodSpec): k8s.PodSpec {
+    const { volumes, volumeMounts, initContainers, sidecars } = this.options;
+    const [server, ...others] = pod.containers;
+    this.rejectTaken('volumes', volumes!, pod.volumes ?? [], ({ name }) => name);
+    this.rejectTaken('volumeMounts', volumeMounts!, server.volumeMounts ?? [], ({ mountPath }) => mountPath);
+    this.rejectTaken('initContainers', initContainers!, [...pod.containers, ...(pod.initContainers ?? [])], ({ name }) => name);
+    this.rejectTaken('sidecars', sidecars!, [...pod.containers, ...(pod.initContainers ?? []), ...initContainers!], ({ name }) => name);
+    const mountable = new Set([...(pod.volumes ?? []), ...volumes!, ...(server.volumeMounts ?? [])].map(({ name }) => name));
+    volumeMounts!.forEach(({ name }, index) => {
+      if (!mountable.has(name)) this.checks.fault({ prop: `${this.prop}.volumeMounts[${index}]`, value: name, rule: 'the pod has no volume of this name (https://kubernetes.io/docs/concepts/storage/volumes/)', fix: `pass it in ${this.prop}.volumes` });
+    });
+    const init = [...(pod.initContainers ?? []), ...this.restricted('initContainers', initContainers!)];
+    return {
+      ...pod,
+      ...(init.length > 0 && { initContainers: init }),
+      containers: [{ ...server, volumeMounts: [...(server.volumeMounts ?? []), ...volumeMounts!] }, ...others, ...this.restricted('sidecars', sidecars!)],
+      volumes: [...(pod.volumes ?? []), ...volumes!],
+    };
+  }
+
+  private spread(prop: string, given: TopologySpread): Omit<k8s.TopologySpreadConstraint, 'labelSelector'> {
+    const { topologyKey, maxSkew, required } = this.checks.props(given, SPREAD, `${prop}.`);
+    const key = this.checks.required(`${prop}.topologyKey`, topologyKey, '', 'the label of the nodes', '"kubernetes.io/hostname"');
+    return {
+      topologyKey: key,
+      maxSkew: this.checks.count(`${prop}.maxSkew`, maxSkew ?? 1, 'the difference'),
+      whenUnsatisfiable: this.checks.flag(`${prop}.required`, required ?? false) ? 'DoNotSchedule' : 'ScheduleAnyway',
+    };
+  }
+
+  private rejectTaken<T, Own>(name: keyof PodOptions, given: T[], own: Own[], key: (member: T | Own) => string): void {
+    const taken = new Set(own.map(key));
+    given.forEach((member, index) => {
+      if (typeof key(member) !== 'string' || taken.has(key(member))) {
+        this.checks.fault({
+          prop: `${this.prop}.${name}[${index}]`,
+          value: key(member),
+          rule: 'in a pod each volume and each container has a name of its own, and each mount a path of its own',
+          fix: name === 'volumeMounts' ? 'pass another mountPath' : 'pass another name',
+        });
+      }
+      taken.add(key(member));
+    });
+  }
+
+  private restricted(name: keyof PodOptions, containers: k8s.Container[]): k8s.Container[] {
+    return containers.map((container, index) => {
+      const prop = `${this.prop}.${name}[${index}]`;
+      const security = container.securityContext;
+      const broken = security && brokenRule(security);
+      if (broken) this.checks.fault({ prop: `${prop}.securityContext`, value: broken, rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave it out: the container then has the security context of this library' });
+      if (container.ports?.some(({ hostPort }) => hostPort)) this.checks.fault({ prop: `${prop}.ports`, value: 'hostPort', rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave hostPort out' });
+      return { ...container, image: this.images.of(`${prop}.image`, container.image!), imagePullPolicy: container.imagePullPolicy ?? this.images.pullPolicy, securityContext: { ...CONTAINER_SECURITY, ...security } };
+    });
+  }
+}
+
+function onOtherNodes(selector: Labels): k8s.PodAntiAffinity {
+  const podAffinityTerm = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: selector } };
+  return { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm }] };
+}
+
+/** What in a security context the Pod Security Standard `restricted` does not allow. */
+function brokenRule(security: k8s.SecurityContext): string | undefined {
+  if (security.runAsUser === 0) return 'runAsUser 0';
+  if (security.runAsNonRoot === false) return 'runAsNonRoot false';
+  if (security.privileged) return 'privileged true';
+  if (security.allowPrivilegeEscalation) return 'allowPrivilegeEscalation true';
+  if (security.capabilities?.add?.some((capability) => capability !== 'NET_BIND_SERVICE')) return `capabilities.add ${security.capabilities.add.join(', ')}`;
+  if (security.capabilities && !security.capabilities.drop?.includes('ALL')) return 'capabilities without drop ALL';
+  if (security.seccompProfile?.type === 'Unconfined') return 'seccompProfile Unconfined';
+  if (security.procMount && security.procMount !== 'Default') return `procMount ${security.procMount}`;
+  return undefined;
+}

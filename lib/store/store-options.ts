@@ -1,0 +1,74 @@
+import { Size } from 'cdk8s';
+import { ImageOptions } from '../options/image-options';
+import { NetworkPolicyOptions } from '../options/network-policy-options';
+import { PodOptions } from '../options/pod-options';
+import { ContainerResources } from '../options/resources';
+
+/** Props that every store of this library has. */
+export interface StoreOptions {
+  /**
+   * Namespace of all objects.
+   *
+   * @default - the namespace of the chart, else "mlflow"
+   */
+  readonly namespace?: string;
+
+  /**
+   * Size of the volume. A StatefulSet keeps its first value: Kubernetes refuses a change.
+   *
+   * @default Size.gibibytes(10)
+   * @see https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#volume-claim-templates
+   */
+  readonly storageSize?: Size;
+
+  /**
+   * Storage class of the volume.
+   *
+   * @default - the default class of the cluster
+   * @see https://kubernetes.io/docs/concepts/storage/storage-classes/
+   */
+  readonly storageClassName?: string;
+
+  /**
+   * CPU and memory of the server.
+   *
+   * @default - 100m to 1 core, 256 MiB to 1 GiB
+   */
+  readonly resources?: ContainerResources;
+
+  /**
+   * Name of the application that the store belongs to, which goes into the label `app.kubernetes.io/instance`.
+   * Stores of one kind in a namespace have one each, since their Services find their pods by it.
+   *
+   * @default - `name`
+   */
+  readonly instance?: string;
+
+  /**
+   * Image whose Python fills the generated Secrets.
+   *
+   * @default Images.MLFLOW
+   */
+  readonly bootstrapImage?: string;
+
+  /**
+   * Where the images come from.
+   *
+   * @default - each from its own registry
+   */
+  readonly images?: ImageOptions;
+
+  /**
+   * Where the pod runs, and what it has besides.
+   *
+   * @default - any node, nothing
+   */
+  readonly pod?: PodOptions;
+
+  /**
+   * NetworkPolicies of the store and of its bootstrap Job.
+   *
+   * @default - exactly the traffic of the store and of the tracking servers that use it
+   */
+  readonly networkPolicy?: NetworkPolicyOptions;
+}

@@ -1,0 +1,13 @@
+import { Images } from '../../lib';
+
+test.each(Object.entries(Images))('%s names registry, repository and a version', (_, image: string) => {
+  expect(image).toMatch(/^[a-z]+(\.[a-z]+)+\/[a-z0-9-]+\/[a-z0-9-]+:[\w.-]*\d[\w.-]*$/);
+});
+
+test('the images of the stack', () => {
+  expect(Object.keys(Images)).toEqual(['MLFLOW', 'POSTGRES', 'MINIO', 'OAUTH2_PROXY']);
+});
+
+test('MLflow comes with the drivers', () => {
+  expect(Images.MLFLOW).toMatch(/-full$/);
+});

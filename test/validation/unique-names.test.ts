@@ -1,0 +1,207 @@
+import { Chart, Testing } from 'cdk8s';
+import { Construct } from 'constructs';
+import { Credentials, Minio, MlflowStack, Oauth2Proxy, Postgres, StartupScript, TrackingServer } from '../../lib';
+import { rejectTakenNames } from '../../lib/validation/unique-names';
+import { k8s } from '../../imports/k8s';
+import { faults } from '../helpers';
+
+const RULE =
+  'Rule: in one namespace each kind has a name once, and the second object would overwrite the first ' +
+  '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).';
+const stores = {
+  backendStore: { uri: 'sqlite:////tmp/mlflow.db', environment: [] },
+  artifactStore: { artifactsDestination: 's3://bucket', environment: [] },
+};
+
+function part(scope: Construct, id: string, ...objects: [typeof k8s.KubeConfigMap | typeof k8s.KubeSecret, string, string?][]): Construct {
+  const construct = new Construct(scope, id);
+  objects.forEach(([Kind, name, namespace], index) => new Kind(construct, `Object${index}`, { metadata: { name, namespace } }));
+  rejectTakenNames(construct, 'name', 'choose another');
+  return construct;
+}
+
+test('the second of two objects is the fault, and the message names the first', () => {
+  const chart = Testing.chart();
+  part(chart, 'First', [k8s.KubeConfigMap, 'settings', 'here']);
+  part(chart, 'Second', [k8s.KubeConfigMap, 'settings', 'here']);
+  expect(faults(chart)).toEqual([
+    `[test/Second] name: got ConfigMap "settings" in namespace "here", which [test/First/Object0] makes already. ${RULE} Fix: choose another.`,
+  ]);
+});
+
+test('a part that makes two objects of one name is at fault by itself', () => {
+  const chart = Testing.chart();
+  part(chart, 'Part', [k8s.KubeConfigMap, 'settings', 'here'], [k8s.KubeSecret, 'settings', 'here'], [k8s.KubeConfigMap, 'settings', 'here']);
+  expect(faults(chart)).toEqual([
+    `[test/Part] name: got ConfigMap "settings" in namespace "here", which [test/Part/Object0] makes already. ${RULE} Fix: choose another.`,
+  ]);
+});
+
+test('all names that are taken stand in one message', () => {
+  const chart = Testing.chart();
+  part(chart, 'First', [k8s.KubeConfigMap, 'a'], [k8s.KubeSecret, 'b'], [k8s.KubeSecret, 'c']);
+  part(chart, 'Second', [k8s.KubeSecret, 'b'], [k8s.KubeConfigMap, 'd'], [k8s.KubeConfigMap, 'a']);
+  expect(faults(chart)).toEqual([
+    '[test/Second] name: got Secret "b" in namespace "(none)", ConfigMap "a" in namespace "(none)", which [test/First/Object1] makes already. ' +
+      `${RULE} Fix: choose another.`,
+  ]);
+});
+
+test.each<[string, [typeof k8s.KubeConfigMap | typeof k8s.KubeSecret, string, string?]]>([
+  ['kind', [k8s.KubeSecret, 'settings', 'here']],
+  ['name', [k8s.KubeConfigMap, 'other', 'here']],
+  ['namespace', [k8s.KubeConfigMap, 'settings', 'there']],
+])('another %s is no fault', (_, object) => {
+  const chart = Testing.chart();
+  part(chart, 'First', [k8s.KubeConfigMap, 'settings', 'here']);
+  part(chart, 'Second', object);
+  expect(faults(chart)).toEqual([]);
+});
+
+test('an object of the chart that belongs to no part counts as well', () => {
+  const chart = Testing.chart();
+  new k8s.KubeConfigMap(chart, 'Mine', { metadata: { name: 'settings' } });
+  part(chart, 'Part', [k8s.KubeConfigMap, 'settings']);
+  expect(faults(chart)).toHaveLength(1);
+});
+
+test('what is added to the part afterwards is looked at too', () => {
+  const chart = Testing.chart();
+  part(chart, 'First', [k8s.KubeConfigMap, 'settings']);
+  const second = part(chart, 'Second', [k8s.KubeConfigMap, 'other']);
+  new k8s.KubeConfigMap(second, 'Late', { metadata: { name: 'settings' } });
+  expect(faults(chart)).toHaveLength(1);
+});
+
+test('charts are apart', () => {
+  const app = Testing.app();
+  const charts = ['one', 'two'].map((id) => new Chart(app, id));
+  charts.forEach((chart) => part(chart, 'Part', [k8s.KubeConfigMap, 'settings']));
+  expect(charts.flatMap(faults)).toEqual([]);
+});
+
+test('two stores of the same name', () => {
+  const chart = Testing.chart();
+  new Minio(chart, 'First');
+  new Minio(chart, 'Second');
+  expect(faults(chart)).toEqual([
+    '[test/Second] name: got Secret "minio-root" in namespace "mlflow", Secret "minio-user" in namespace "mlflow", ' +
+      'Service "minio" in namespace "mlflow", StatefulSet "minio" in namespace "mlflow", ServiceAccount "minio-bootstrap" in namespace "mlflow", ' +
+      'Role "minio-bootstrap" in namespace "mlflow", RoleBinding "minio-bootstrap" in namespace "mlflow", ' +
+      'ConfigMap "minio-bootstrap" in namespace "mlflow", Job "minio-bootstrap" in namespace "mlflow", ' +
+      'NetworkPolicy "minio-bootstrap" in namespace "mlflow", NetworkPolicy "minio" in namespace "mlflow", ' +
+      `which [test/First/Root/Secret] makes already. ${RULE} Fix: give each store of the namespace, or each stack, its own name.`,
+  ]);
+});
+
+test('two stores of different kinds with the same name', () => {
+  const chart = Testing.chart();
+  new Minio(chart, 'Files', { name: 'store' });
+  new Postgres(chart, 'Database', { name: 'store' });
+  expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Database\] name: got Secret "store-user" .+ Service "store" .+ Fix: .+\.$/)]);
+});
+
+test('two tracking servers of the same name', () => {
+  const chart = Testing.chart();
+  new TrackingServer(chart, 'First', stores);
+  new TrackingServer(chart, 'Second', stores);
+  expect(faults(chart)).toEqual([
+    '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", ConfigMap "mlflow-plugins" in namespace "mlflow", ' +
+      'Deployment "mlflow" in namespace "mlflow", Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", ' +
+      'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", ' +
+      'NetworkPolicy "mlflow" in namespace "mlflow", NetworkPolicy "mlflow-monitor" in namespace "mlflow", ' +
+      `which [test/First/StartupScript/ConfigMap] makes already. ${RULE} Fix: give each tracking server of the namespace, or each stack, its own name.`,
+  ]);
+});
+
+test.each([
+  ['runs', 'runs-monitor'],
+  ['runs-monitor', 'runs'],
+])('tracking server %s before tracking server %s: the monitor of one has the name of the other', (first, second) => {
+  const chart = Testing.chart();
+  new TrackingServer(chart, 'First', { ...stores, name: first });
+  new TrackingServer(chart, 'Second', { ...stores, name: second });
+  expect(faults(chart)).toEqual([
+    expect.stringMatching(/^\[test\/Second\] name: got Deployment "runs-monitor" in namespace "mlflow", NetworkPolicy "runs-monitor" in namespace "mlflow", which \[test\/First\/.+\] makes already\. Rule: .+ Fix: .+\.$/),
+  ]);
+});
+
+test('two stacks that both make their Namespace', () => {
+  const chart = Testing.chart();
+  new MlflowStack(chart, 'First', { name: 'one' });
+  new MlflowStack(chart, 'Second', { name: 'two' });
+  expect(faults(chart)).toEqual([
+    '[test/Second/Namespace] createNamespace: got Namespace "mlflow" in namespace "(none)", which [test/First/Namespace] makes already. ' +
+      `${RULE} Fix: let one stack of the namespace make it, and pass createNamespace: false to the others.`,
+  ]);
+});
+
+test('two startup scripts of the same name', () => {
+  const chart = Testing.chart();
+  new TrackingServer(chart, 'First', { ...stores, name: 'one', startupScript: new StartupScript(chart, 'Script') });
+  new TrackingServer(chart, 'Second', { ...stores, name: 'two', startupScript: new StartupScript(chart, 'OtherScript', { content: 'pass' }) });
+  expect(faults(chart)).toContainEqual(expect.stringContaining('ConfigMap "mlflow-startup-script" in namespace "mlflow"'));
+});
+
+test('credentials with the name of a Secret that a store makes, whichever stands first', () => {
+  const before = Testing.chart();
+  new Credentials(before, 'Keys', { secretName: 'minio-root' });
+  new Minio(before, 'Minio');
+  expect(faults(before)).toContainEqual(expect.stringContaining('Secret "minio-root" in namespace "mlflow"'));
+
+  const after = Testing.chart();
+  new Minio(after, 'Minio');
+  new Credentials(after, 'Keys', { secretName: 'minio-root' });
+  expect(faults(after)).toContainEqual(expect.stringContaining('Secret "minio-root" in namespace "mlflow"'));
+});
+
+describe('selectors', () => {
+  const fault = (path: string, other: string, instance: string) =>
+    `[${path}] instance: got "${instance}", which [${other}] has in namespace "mlflow" too. ` +
+    'Rule: the selector of a Service is made of it, and the Service of each would send its requests to the pods of both ' +
+    '(https://kubernetes.io/docs/concepts/services-networking/service/). Fix: leave instance out, or give each its own.';
+
+  test.each<[string, (chart: Chart, id: string, name: string, instance?: string, namespace?: string) => Construct]>([
+    ['Postgres', (chart, id, name, instance, namespace) => new Postgres(chart, id, { name, instance, namespace })],
+    ['Minio', (chart, id, name, instance, namespace) => new Minio(chart, id, { name, instance, namespace })],
+    ['Oauth2Proxy', (chart, id, name, instance, namespace) => new Oauth2Proxy(chart, id, { ...proxy(chart, id, namespace), name, instance, namespace })],
+  ])('two %s of one instance are a fault, unless their namespaces differ', (_, make) => {
+    const chart = new Chart(Testing.app(), 'chart');
+    make(chart, 'First', 'a', 'shared');
+    make(chart, 'Second', 'b', 'shared');
+    make(chart, 'Third', 'c');
+    make(chart, 'Fourth', 'd', 'shared', 'elsewhere');
+    expect(faults(chart)).toEqual([fault('chart/Second', 'chart/First', 'shared')]);
+  });
+
+  test('the default of one may be what another was given', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'First', { name: 'db' });
+    new Postgres(chart, 'Second', { name: 'other', instance: 'db' });
+    expect(faults(chart)).toEqual([fault('chart/Second', 'chart/First', 'db')]);
+  });
+
+  test('a Postgres and a Minio of one instance have different selectors', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'BackendStore', { instance: 'mlflow' });
+    new Minio(chart, 'ArtifactStore', { instance: 'mlflow' });
+    expect(faults(chart)).toEqual([]);
+  });
+
+  test('of parts with the same name only the name is told', () => {
+    const chart = new Chart(Testing.app(), 'chart');
+    new Postgres(chart, 'First', { instance: 'mlflow' });
+    new Postgres(chart, 'Second', { instance: 'mlflow' });
+    expect(faults(chart).filter((text) => text.includes('] instance:'))).toEqual([]);
+    expect(faults(chart).length).toBeGreaterThan(0);
+  });
+});
+
+function proxy(chart: Chart, id: string, namespace?: string) {
+  return {
+    issuerUrl: 'https://login.example.com',
+    externalUrl: 'https://mlflow.example.com',
+    upstreamUrl: 'http://mlflow-service.mlflow.svc.cluster.local:5000',
+    clientCredentials: Credentials.fromSecretName(chart, `Client${id}`, 'client', { namespace }),
+  };
+}

@@ -1,8 +1,8 @@
-// Two environments, each with a file in dist/: what they have is said here, how much of it in values/. A pipeline passes
+// Two environments, each with a folder in dist/: what they have is said here, how much of it in values/. A pipeline passes
 // values in variables: CDK8S_MLFLOW_PROD_IMAGE is the value `image` of prod.
 import { App, Chart } from 'cdk8s';
 import { join } from 'node:path';
-import { IngressOptions, Minio, MlflowStack, Postgres, ResourcePresets, TrackingServerOptions } from './lib';
+import { IngressOptions, Login, Minio, MlflowStack, MlflowStackProps, Postgres, ProgramsChart, ResourcePresets } from './lib';
 import { Values, readValues, size } from './values/values';
 
 const { dev, prod } = readValues(['dev', 'prod']);
@@ -12,17 +12,21 @@ environment('.', dev);
 
 // login, metrics with alerts, a nightly clean-up, and pods that stay when a node goes
 environment('prod', prod, {
-  deriveAllowedHosts: true,
-  basicAuth: {},
+  login: Login.basicAuth(),
   metrics: {},
   garbageCollection: {},
   podDisruptionBudget: {},
-  pod: { topologySpread: [{ topologyKey: 'kubernetes.io/hostname' }] },
+  trackingServer: {
+    settings: { deriveAllowedHosts: true },
+    pod: { topologySpread: [{ topologyKey: 'kubernetes.io/hostname' }] },
+  },
 });
 
-function environment(folder: string, values: Values, options: TrackingServerOptions = {}): void {
+function environment(folder: string, values: Values, options: MlflowStackProps = {}): void {
   const app = new App({ outdir: join(new App().outdir, folder) });
   const chart = new Chart(app, 'mlflow', { namespace: values.namespace });
+  // its Namespace and scripts, in a file that is applied first and changes with the library only
+  new ProgramsChart(app, 'mlflow-programs', { chart });
   const { image, replicas, workers, storageClass: storageClassName } = values;
   const images = { registry: values.imageRegistry };
   const store = { instance: 'mlflow', storageClassName, images };
@@ -30,7 +34,9 @@ function environment(folder: string, values: Values, options: TrackingServerOpti
     images,
     backendStore: new Postgres(chart, 'BackendStore', { ...store, storageSize: size(values.databaseStorage) }),
     artifactStore: new Minio(chart, 'ArtifactStore', { ...store, storageSize: size(values.artifactStorage) }),
-    trackingServer: { image, replicas, workers, resources: values.resources && ResourcePresets[values.resources], ingress: ingress(values), ...options },
+    ingress: ingress(values),
+    ...options,
+    trackingServer: { image, replicas, workers, resources: values.resources && ResourcePresets[values.resources], ...options.trackingServer },
   });
   app.synth();
 }

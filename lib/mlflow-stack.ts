@@ -1,21 +1,36 @@
 import { ApiObject, Chart, JsonPatch } from 'cdk8s';
-import { Construct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
+import { HttpRouteOptions, ServerHttpRoute } from './access/http-route';
+import { IngressOptions, ServerIngress } from './access/ingress';
+import { RouteOptions, isHost, routeUri } from './access/route';
+import { IRouteTarget } from './access/route-target';
 import { IArtifactStore } from './artifact-store/artifact-store';
 import { Minio } from './artifact-store/minio';
 import { IBackendStore } from './backend-store/backend-store';
 import { Postgres } from './backend-store/postgres';
+import { putBehind } from './kube/chart-order';
+import { Cluster } from './kube/cluster';
 import { ImageSource } from './kube/image-source';
+import { mergeCluster, mergeImages, mergePod } from './kube/merge';
 import { Namespace } from './kube/objects';
-import { place } from './validation/place';
 import { PodSettings } from './kube/pod-settings';
-import { PropChecks } from './validation/prop-checks';
-import { Shape } from './validation/prop-shape';
-import { rejectTakenNames } from './validation/unique-names';
+import { programsOf } from './kube/programs-chart';
+import { Login } from './login/login';
+import { Metrics, MetricsOptions } from './monitoring/metrics';
+import { Autoscaling, AutoscalingOptions } from './operations/autoscaling';
+import { DisruptionBudget, PodDisruptionBudgetOptions } from './operations/disruption-budget';
+import { GarbageCollection, GarbageCollectionOptions } from './operations/garbage-collection';
+import { ServerServiceAccount, ServiceAccountOptions } from './operations/service-account';
+import { ClusterOptions } from './options/cluster-options';
 import { ImageOptions } from './options/image-options';
 import { PodOptions } from './options/pod-options';
 import { IStartupScript } from './tracking-server/startup-script';
-import { TrackingServerOptions } from './tracking-server/options';
 import { TrackingServer } from './tracking-server/tracking-server';
+import { TrackingServerOptions } from './tracking-server/tracking-server-props';
+import { place } from './validation/place';
+import { PropChecks } from './validation/prop-checks';
+import { Shape } from './validation/prop-shape';
+import { rejectTakenNames } from './validation/unique-names';
 import { k8s } from '../imports/k8s';
 
 const DEFAULT_NAME = 'mlflow';
@@ -85,12 +100,75 @@ export interface MlflowStackProps {
   readonly images?: ImageOptions;
 
   /**
-   * Where the pods of all parts that the stack makes run, their labels and annotations. `trackingServer.pod` is in place of
-   * it for the tracking server.
+   * Where the pods of all parts that the stack makes run, their labels and annotations. `trackingServer.pod` goes over it, field
+   * by field.
    *
    * @default - any node
    */
   readonly pod?: PodOptions;
+
+  /**
+   * What all parts that the stack makes have to know of the cluster.
+   *
+   * @default - domain "cluster.local", IPv4
+   */
+  readonly cluster?: ClusterOptions;
+
+  /**
+   * Who may use the stack: `Login.basicAuth()` or `Login.oidc({…})`.
+   *
+   * @default - everybody who reaches it may do everything
+   */
+  readonly login?: Login;
+
+  /**
+   * Ingress with the web UI and the API.
+   *
+   * @default - none
+   */
+  readonly ingress?: IngressOptions;
+
+  /**
+   * HTTPRoute of the Gateway API with the web UI and the API.
+   *
+   * @default - none
+   */
+  readonly httpRoute?: HttpRouteOptions;
+
+  /**
+   * Metrics for Prometheus, with alerts and a dashboard.
+   *
+   * @default - none; those of the monitor of the stores are there all the same
+   */
+  readonly metrics?: MetricsOptions;
+
+  /**
+   * CronJob that removes for good what users have deleted, with its artifacts.
+   *
+   * @default - none
+   */
+  readonly garbageCollection?: GarbageCollectionOptions;
+
+  /**
+   * Number of pods of the tracking server by their load, in place of `trackingServer.replicas`.
+   *
+   * @default - none
+   */
+  readonly autoscaling?: AutoscalingOptions;
+
+  /**
+   * How many pods of the tracking server a drain of nodes leaves.
+   *
+   * @default - where there is more than one pod, one may be missing; else none
+   */
+  readonly podDisruptionBudget?: PodDisruptionBudgetOptions;
+
+  /**
+   * ServiceAccount of the pods of the tracking server, for stores that know them by it.
+   *
+   * @default - that of the namespace, whose token is not mounted
+   */
+  readonly serviceAccount?: ServiceAccountOptions;
 
   /**
    * Whether all parts that the stack makes have NetworkPolicies, which choose pods of the stack only: each pod is reached by,
@@ -114,6 +192,15 @@ const SHAPE: Shape<MlflowStackProps> = {
   images: {},
   pod: {},
   networkPolicies: 'value',
+  cluster: {},
+  login: {},
+  ingress: {},
+  httpRoute: {},
+  metrics: {},
+  garbageCollection: {},
+  autoscaling: {},
+  podDisruptionBudget: {},
+  serviceAccount: {},
 };
 
 /**
@@ -147,6 +234,33 @@ export class MlflowStack extends Construct {
   /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
   public readonly trackingUri: string;
 
+  /** URI for clients outside of the cluster, where `ingress` or `httpRoute` gives them one. */
+  public readonly externalUri?: string;
+
+  /** What the login has made, a `BasicAuth` or an `Oauth2Proxy`, where `login` asks for one. */
+  public readonly login?: IConstruct;
+
+  /** The Ingress, where `ingress` asks for one. */
+  public readonly ingress?: ServerIngress;
+
+  /** The HTTPRoute, where `httpRoute` asks for one. */
+  public readonly httpRoute?: ServerHttpRoute;
+
+  /** What Prometheus and Grafana need, where `metrics` asks for it. */
+  public readonly metrics?: Metrics;
+
+  /** The clean-up, where `garbageCollection` asks for it. */
+  public readonly garbageCollection?: GarbageCollection;
+
+  /** The number of pods by their load, where `autoscaling` asks for it. */
+  public readonly autoscaling?: Autoscaling;
+
+  /** How many pods a drain leaves, where there is more than one or `podDisruptionBudget` asks for it. */
+  public readonly disruptionBudget?: DisruptionBudget;
+
+  /** The ServiceAccount, where `serviceAccount` asks for it. */
+  public readonly serviceAccount?: ServerServiceAccount;
+
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
@@ -162,32 +276,15 @@ export class MlflowStack extends Construct {
     const storeName = (store: string) => (name === DEFAULT_NAME ? store : `${name}-${store}`);
     this.namespace = namespace;
 
-    if (checks.flag('createNamespace', props.createNamespace ?? true)) {
-      // a store that is passed in stands before the stack, and its objects need the Namespace just as well
-      const before = Chart.of(this).node.findAll().filter((construct) => ApiObject.isApiObject(construct));
-      this.namespaceObject = new Namespace(this, 'Namespace', {
-        metadata: {
-          name: namespace,
-          labels: {
-            'app.kubernetes.io/part-of': 'mlflow',
-            'app.kubernetes.io/managed-by': 'cdk8s',
-            'pod-security.kubernetes.io/enforce': 'restricted',
-          },
-        },
-      });
-      // cdk8s gives the namespace of the chart to every object, and a Namespace is in none
-      if (Chart.of(this).namespace !== undefined) this.namespaceObject.addJsonPatch(JsonPatch.remove('/metadata/namespace'));
-      rejectTakenNames(this.namespaceObject, 'createNamespace', 'let one stack of the namespace make it, and pass createNamespace: false to the others');
-      for (const object of before) object.node.addDependency(this.namespaceObject);
-    }
-
+    if (checks.flag('createNamespace', props.createNamespace ?? true)) this.namespaceObject = this.makeNamespace(namespace, props);
     const networkPolicies = checks.flag('networkPolicies', props.networkPolicies ?? true);
     const networkPolicy = networkPolicies ? undefined : { enabled: false };
-    const { images } = props;
+    const { images, cluster } = props;
     const pod = checkedPod(checks, props.pod);
     // what is wrong in them is told once, here, and not by each part
     new PodSettings(checks, pod, new ImageSource(checks, images));
-    const common = { instance: name, namespace, images, pod, networkPolicy };
+    new Cluster(checks, cluster);
+    const common = { instance: name, namespace, images, pod, networkPolicy, cluster };
     if (props.backendStore === undefined) this.postgres = new Postgres(this, 'BackendStore', { name: storeName('postgres'), ...common });
     if (props.artifactStore === undefined) this.minio = new Minio(this, 'ArtifactStore', { name: storeName('minio'), ...common });
     this.backendStore = props.backendStore ?? this.postgres!;
@@ -207,19 +304,77 @@ export class MlflowStack extends Construct {
       });
     }
     const options = props.trackingServer;
-    this.trackingServer = new TrackingServer(this, 'TrackingServer', {
+    const server = new TrackingServer(this, 'TrackingServer', {
       ...options,
-      images: options?.images ?? images,
-      pod: options?.pod ?? pod,
+      images: mergeImages(images, options?.images),
+      pod: mergePod(pod, options?.pod),
       networkPolicy: options?.networkPolicy ?? networkPolicy,
+      cluster: mergeCluster(cluster, options?.cluster),
       name,
       namespace,
       backendStore: this.backendStore,
       artifactStore: this.artifactStore,
       startupScript: props.startupScript,
     });
-    this.trackingUri = this.trackingServer.trackingUri;
-    this.node.defaultChild = this.trackingServer;
+    this.trackingServer = server;
+    this.trackingUri = server.trackingUri;
+    this.node.defaultChild = server;
+
+    const { login, ingress, httpRoute, metrics, garbageCollection, autoscaling, podDisruptionBudget, serviceAccount } = props;
+    const target = login === undefined ? server : this.bindLogin(checks, login, [ingress, httpRoute]);
+    this.login = this.node.tryFindChild('Login');
+    if (ingress) this.ingress = new ServerIngress(this, 'Ingress', { ...ingress, target });
+    if (httpRoute) this.httpRoute = new ServerHttpRoute(this, 'HttpRoute', { ...httpRoute, target });
+    this.externalUri = this.ingress?.uri ?? this.httpRoute?.uri;
+    if (metrics) this.metrics = new Metrics(this, 'Metrics', { ...metrics, server });
+    if (garbageCollection) this.garbageCollection = new GarbageCollection(this, 'GarbageCollection', { ...garbageCollection, server });
+    if (autoscaling) this.autoscaling = new Autoscaling(this, 'Autoscaling', { ...autoscaling, server });
+    if (podDisruptionBudget || server.minReplicas > 1) this.disruptionBudget = new DisruptionBudget(this, 'DisruptionBudget', { ...podDisruptionBudget, server });
+    if (serviceAccount) this.serviceAccount = new ServerServiceAccount(this, 'ServiceAccount', { ...serviceAccount, server });
+  }
+
+  /**
+   * The Namespace comes first: before what stands in the chart already, before its programs, and before parts in other charts. It
+   * stands beside the stack, so that something which the user puts before the stack can still come behind it.
+   */
+  private makeNamespace(name: string, { backendStore, artifactStore, startupScript }: MlflowStackProps): k8s.KubeNamespace {
+    const chart = Chart.of(this);
+    const programs = programsOf(this);
+    const place = programs ?? chart;
+    const before = place.node.findAll().filter((construct) => ApiObject.isApiObject(construct));
+    const path = this.node.path.slice(programs === undefined ? chart.node.path.length + 1 : 0);
+    const namespace = new Namespace(place, `${path}/Namespace`, {
+      metadata: {
+        name,
+        labels: {
+          'app.kubernetes.io/part-of': 'mlflow',
+          'app.kubernetes.io/managed-by': 'cdk8s',
+          'pod-security.kubernetes.io/enforce': 'restricted',
+        },
+      },
+    });
+    // cdk8s gives the namespace of the chart to every object, and a Namespace is in none
+    if (chart.namespace !== undefined) namespace.addJsonPatch(JsonPatch.remove('/metadata/namespace'));
+    rejectTakenNames(namespace, 'createNamespace', 'let one stack of the namespace make it, and pass createNamespace: false to the others');
+    for (const object of before) object.node.addDependency(namespace);
+    if (programs === undefined) this.node.addDependency(namespace);
+    const elsewhere = [backendStore, artifactStore, startupScript].filter((part) => Construct.isConstruct(part)).filter((part) => Chart.of(part) !== chart);
+    for (const part of elsewhere) putBehind(part, namespace);
+    // where cdk8s numbers the files, names do not order them
+    if (programs !== undefined && elsewhere.length > 0) putBehind(this, namespace);
+    return namespace;
+  }
+
+  private bindLogin(checks: PropChecks, login: Login, routes: (RouteOptions | undefined)[]): IRouteTarget {
+    if (typeof login.bind !== 'function') {
+      checks.fault({ prop: 'login', value: login, hidden: true, rule: 'it is a Login', fix: 'pass Login.basicAuth() or Login.oidc({ issuerUrl: …, clientCredentials: … })' });
+      return this.trackingServer;
+    }
+    const { path } = this.trackingServer.routeBackend;
+    const urls = routes.flatMap((route) => (Array.isArray(route?.hosts) ? (routeUri(route.hosts.filter(isHost), route.tls !== undefined, path) ?? []) : []));
+    // where the hosts are wrong, their route tells, and the login need not
+    const wrong = routes.some((route) => route !== undefined && !(Array.isArray(route.hosts) && route.hosts.length > 0 && route.hosts.every(isHost)));
+    return login.bind(this, this.trackingServer, urls[0] ?? (wrong ? routeUri(['mlflow.example.com'], true, path) : undefined));
   }
 }
 

@@ -3,8 +3,10 @@
 //   node pipelines/diff-manifests.mjs BASE_REF OUT.md
 //
 // Both sides are synthesized, the base in a worktree of its own, so no YAML has to be in git. Values of Secrets are
-// masked. OUT.md is cut to what a comment can hold; "-" writes all of it to standard output. The app is the one in the
-// current folder. It is synthesized by SYNTH_COMMAND, else by its npm script "synth", else by the cdk8s CLI.
+// masked. Of files for programs (*-programs.*.yaml, what a ProgramsChart makes) the comment has one line each: their ConfigMaps
+// change with a new version of the library, by thousands of lines. OUT.md is cut to what a comment can hold; "-" writes all
+// of it to standard output, programs included. The app is the one in the current folder. It is synthesized by
+// SYNTH_COMMAND, else by its npm script "synth", else by the cdk8s CLI.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +17,7 @@ import { isDeepStrictEqual } from 'node:util';
 // GitHub takes 65,536 characters; the rest is for the marker that comment.mjs adds.
 const COMMENT_LIMIT = 65_000;
 const ACTIONS = ['removed', 'replaced', 'added', 'changed'];
+const PROGRAMS = /-programs\.[^\\/]*ya?ml$/;
 const FINGERPRINT = /-[0-9a-f]{8,}$/;
 const MASKED_FIELDS = ['data', 'stringData'];
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -222,24 +225,41 @@ function count(lines, sign) {
   return lines.filter((line) => line.startsWith(sign)).length;
 }
 
+function countActions(changes) {
+  return ACTIONS.map((action) => [changes.filter((change) => change.action === action).length, action])
+    .filter(([number]) => number > 0)
+    .map(([number, action]) => `${number} ${action}`)
+    .join(', ');
+}
+
+/** What changes in the programs of a file, in one line. */
+function programsLine(file, changes) {
+  const lines = changes.flatMap(({ lines }) => lines);
+  return `Programs in \`${safe(file)}\`: ${countActions(changes)} (+${count(lines, '+')} −${count(lines, '-')})\n`;
+}
+
 /** The comment, in at most `limit` characters. */
-function markdown(changes, base, note, limit, command) {
-  const of = (action) => changes.filter((change) => change.action === action).length;
-  const counts = ACTIONS.filter((action) => of(action) > 0).map((action) => `${of(action)} ${action}`);
-  const parts = [`### Manifests: ${counts.join(', ') || 'no change'}\n`];
+function markdown(all, base, note, limit, command) {
+  const parts = [`### Manifests: ${countActions(all) || 'no change'}\n`];
   if (note !== undefined) parts.push(`${note}\n`);
-  if (changes.length === 0) {
+  const isProgram = ({ file, kind }) => limit !== Infinity && kind === 'ConfigMap' && PROGRAMS.test(file);
+  const [programs, changes] = [all.filter(isProgram), all.filter((change) => !isProgram(change))];
+  if (all.length === 0) {
     parts.push(`Compared with ${base}, no object is added, removed or changed.\n`);
+  } else if (changes.length === 0) {
+    parts.push(`Compared with ${base}, programs change and nothing else.\n`);
   } else {
     const rows = changes.map(({ action, kind, names }) => `| ${action} | ${safe(kind)} | ${names} |`);
     while (rows.join('\n').length > limit / 3) rows.splice(-Math.ceil(rows.length / 10));
     parts.push(`Compared with ${base}:\n`, '| | Kind | Name |\n| --- | --- | --- |', ...rows, '');
     if (rows.length < changes.length) parts.push(`And ${changes.length - rows.length} more objects.\n`);
   }
-  if (of('removed') + of('replaced') > 0) parts.push('What is removed or replaced stays in the cluster until somebody deletes it: `apply.sh` deletes nothing.\n');
+  const filesOf = (list) => [...new Set(list.map(({ file }) => file))].sort();
+  parts.push(...filesOf(programs).map((file) => programsLine(file, programs.filter((change) => change.file === file))));
+  if (programs.length > 0) parts.push(`To read the programs, run this on the branch: \`${command}\`\n`);
+  if (all.some(({ action }) => ['removed', 'replaced'].includes(action))) parts.push('What is removed or replaced stays in the cluster until somebody deletes it: `apply.sh` deletes nothing.\n');
 
-  const files = [...new Set(changes.map(({ file }) => file))].sort();
-  const diffs = files.map((file) => ({ file, lines: changes.filter((change) => change.file === file).flatMap(({ lines }) => lines) }));
+  const diffs = filesOf(changes).map((file) => ({ file, lines: changes.filter((change) => change.file === file).flatMap(({ lines }) => lines) }));
   const total = diffs.reduce((sum, { lines }) => sum + lines.length, 0);
   const footer = (shown) =>
     `**Cut here**, since a comment has a limit: ${shown} of ${total} lines are shown. To see all of it, run this on the branch:\n\n    ${command}\n`;

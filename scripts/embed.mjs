@@ -1,6 +1,6 @@
 // Writes the program files of lib/ (Python, shell) and the ranges of the peers into lib/assets.generated.ts. As constants
 // they are found wherever the package ends up: in node_modules, in a bundle, in the package of another language.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -13,12 +13,19 @@ const assets = {
   FILL_SECRETS_PY: 'lib/secrets/fill-secrets.py',
   START_MLFLOW_PY: 'lib/tracking-server/start-mlflow.py',
 };
+const preflight = 'lib/preflight/preflight';
+
+/** The text of a file as a literal of one line: the file to read is the program itself. */
+function literal(path) {
+  return JSON.stringify(readFileSync(join(root, path), 'utf8').replace(/\r\n/g, '\n'));
+}
 
 export function embed() {
-  const constants = Object.entries(assets).map(([name, path]) => {
-    const text = readFileSync(join(root, path), 'utf8').replace(/\r\n/g, '\n');
-    return `\n/** ${path} */\nexport const ${name} = \`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\`;\n`;
-  });
+  const constants = Object.entries(assets).map(([name, path]) => `\n/** ${path} */\nexport const ${name} = ${literal(path)};\n`);
+  const modules = readdirSync(join(root, preflight)).filter((name) => name.endsWith('.py')).sort();
+  const entries = modules.map((name) => `  '${name}': ${literal(`${preflight}/${name}`)},\n`);
+  constants.push(`\n/** ${preflight} */\nexport const PREFLIGHT: { [file: string]: string } = {\n${entries.join('')}};\n`);
+  constants.push("\nexport const MLFLOW_DOCTOR_PY = PREFLIGHT['mlflow_doctor.py'];\n");
   const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const ranges = Object.entries(peerDependencies).map(([name, range]) => `  '${name}': '${range}',\n`);
   constants.push(`\n/** package.json */\nexport const PEER_DEPENDENCIES = {\n${ranges.join('')}};\n`);

@@ -27,11 +27,16 @@ function build() {
   });
 }
 
-/** Moves the files, folder by folder, and removes the manifests beside them that are not made any more. */
+const isManifest = (entry) => entry.isFile() && entry.name.endsWith('.k8s.yaml');
+
+/** Moves the files, folder by folder, and removes the manifests beside them, and the folders of nothing else, that are not made any more. */
 function replace(folder, fresh) {
   mkdirSync(folder, { recursive: true });
-  for (const file of readdirSync(folder)) {
-    if (file.endsWith('.k8s.yaml') && !existsSync(join(fresh, file))) rmSync(join(folder, file));
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (path === fresh || existsSync(join(fresh, entry.name))) continue;
+    const inside = entry.isDirectory() ? readdirSync(path, { withFileTypes: true }) : [];
+    if (isManifest(entry) || (inside.length > 0 && inside.every(isManifest))) rmSync(path, { recursive: true });
   }
   for (const entry of readdirSync(fresh, { withFileTypes: true })) {
     const [to, from] = [join(folder, entry.name), join(fresh, entry.name)];

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { transformSync } from 'esbuild';
 import * as assets from '../lib/assets.generated';
 import { ROOT, run, scratch } from './run-script';
 
@@ -11,6 +12,7 @@ const programs = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'ut
   .filter((path) => /\.(py|sh)$/.test(path))
   .map((path) => `lib/${path}`)
   .sort();
+const [modules, alone] = [programs.filter(isModule), programs.filter((path) => !isModule(path))];
 
 function sources(text: (path: string) => string): Record<string, string> {
   return { 'scripts/embed.mjs': EMBED, 'package.json': PACKAGE, ...Object.fromEntries(programs.map((path) => [path, text(path)])) };
@@ -21,10 +23,10 @@ function embed(root: string) {
 }
 
 test('hold the text of every program file, to the letter', () => {
-  const expected = programs.map((path) => [constantOf(path), readFileSync(join(ROOT, path), 'utf8')]);
+  const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
-  expect(programs).toHaveLength(5);
-  expect({ ...assets }).toEqual({ ...Object.fromEntries(expected), PEER_DEPENDENCIES: JSON.parse(PACKAGE).peerDependencies });
+  expect(alone).toHaveLength(5);
+  expect({ ...assets }).toEqual({ ...constants(text), PEER_DEPENDENCIES: JSON.parse(PACKAGE).peerDependencies });
 });
 
 test('are what scripts/embed.mjs writes today: run "node scripts/embed.mjs" where this fails', async () => {
@@ -41,9 +43,10 @@ test('survive every character that means something in a template literal', async
 
   expect(await embed(root)).toMatchObject({ code: 0, stderr: '' });
 
-  const script = scratch({ 'assets.mjs': readFileSync(join(root, GENERATED), 'utf8'), 'print.mjs': PRINT });
+  const { code: plain } = transformSync(readFileSync(join(root, GENERATED), 'utf8'), { loader: 'ts' });
+  const script = scratch({ 'assets.mjs': plain, 'print.mjs': PRINT });
   const { stdout } = await run([process.execPath, join(script, 'print.mjs')], {});
-  expect(JSON.parse(stdout)).toMatchObject(Object.fromEntries(programs.map((path) => [constantOf(path), text])));
+  expect(JSON.parse(stdout)).toMatchObject(constants(() => text));
 });
 
 test('have the line ends of Unix, whatever git made of the files', async () => {
@@ -65,7 +68,41 @@ test('are written only where they changed', async () => {
   expect(statSync(target).mtimeMs).toBe(1_000_000);
 });
 
+describe('the preflight', () => {
+  test('is all of its modules, sorted by name', () => {
+    const names = modules.map((path) => path.split('/').at(-1)!);
+    expect(names).toEqual(expect.arrayContaining(['__init__.py', '__main__.py', 'check.py', 'mlflow_doctor.py', 'monitor.py']));
+    expect(Object.keys(assets.PREFLIGHT)).toEqual(names.sort());
+  });
+
+  test('fits into a ConfigMap beside much else', () => {
+    expect(Buffer.byteLength(JSON.stringify(assets.PREFLIGHT))).toBeLessThan(200 * 1024);
+  });
+
+  test.each(modules)('%s can be read in one go', (path) => {
+    expect(readFileSync(join(ROOT, path), 'utf8').split('\n').length - 1).toBeLessThan(400);
+  });
+
+  test.each([...modules, 'lib/tracking-server/start-mlflow.py'])('%s has nothing in it that Helm would take for a template', (path) => {
+    expect(readFileSync(join(ROOT, path), 'utf8')).not.toMatch(/\{\{|\}\}/);
+  });
+
+  test('leaves one screen to the start script', () => {
+    expect(assets.START_MLFLOW_PY.split('\n').length - 1).toBeLessThanOrEqual(60);
+  });
+});
+
 const PRINT = "import * as assets from './assets.mjs';\nconsole.log(JSON.stringify(assets));\n";
+
+function isModule(path: string): boolean {
+  return path.startsWith('lib/preflight/preflight/');
+}
+
+/** What the generated file exports of the programs. */
+function constants(text: (path: string) => string): Record<string, unknown> {
+  const PREFLIGHT = Object.fromEntries(modules.map((path) => [path.split('/').at(-1)!, text(path)]));
+  return { ...Object.fromEntries(alone.map((path) => [constantOf(path), text(path)])), PREFLIGHT, MLFLOW_DOCTOR_PY: PREFLIGHT['mlflow_doctor.py'] };
+}
 
 /** lib/tracking-server/start-mlflow.py → START_MLFLOW_PY */
 function constantOf(path: string): string {

@@ -1,4 +1,5 @@
 import { Chart, Testing } from 'cdk8s';
+import { PREFLIGHT } from '../lib/assets.generated';
 
 export type Manifests = ReturnType<typeof Testing.synth>;
 
@@ -36,10 +37,19 @@ export function faults(chart: Chart): string[] {
   return [];
 }
 
-/** The objects for a snapshot, with the programs in them cut after their first line: tests of their own look at the rest. */
+/**
+ * The objects for a snapshot, with the programs in them cut after their first line, and without the files of the preflight: tests
+ * of their own look at the rest.
+ */
 export function shape(objects: Manifests): Manifests {
   const cut = (text: string) => text.replace(/\n[^]+/, '\n…');
-  return objects.map((object) =>
-    object.kind === 'ConfigMap' ? { ...object, data: Object.fromEntries(Object.entries<string>(object.data).map(([key, text]) => [key, cut(text)])) } : object,
+  const files = Object.keys(PREFLIGHT).map((file) => ({ key: file, path: file }));
+  const text = JSON.stringify(
+    objects.map((object) => {
+      if (object.kind !== 'ConfigMap') return object;
+      const whole = object.data['__main__.py'] === undefined ? object.data : {};
+      return { ...object, data: Object.fromEntries(Object.entries<string>(whole).map(([key, program]) => [key, cut(program)])) };
+    }),
   );
+  return JSON.parse(text.replaceAll(JSON.stringify(files), '["(all files)"]')) as Manifests;
 }

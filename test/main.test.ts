@@ -65,7 +65,7 @@ describe('the manifests', () => {
   });
 
   test('are those in dist/: run "npm run synth" where this fails', () => {
-    expect(Object.keys(contents(first)).sort()).toEqual(['mlflow.k8s.yaml', 'prod/mlflow.k8s.yaml']);
+    expect(Object.keys(contents(first)).sort()).toEqual(['mlflow-programs.k8s.yaml', 'mlflow.k8s.yaml', 'prod/mlflow-programs.k8s.yaml', 'prod/mlflow.k8s.yaml']);
     expect(contents(first)).toEqual(contents(join(ROOT, 'dist')));
   });
 
@@ -99,19 +99,46 @@ describe('the manifests', () => {
     expect(contents(join(elsewhere, 'out'))).toEqual(contents(first));
   });
 
-  test('are made from the programs as they are now', () => {
+  test.each([
+    ['lib/tracking-server/start-mlflow.py', 'print("this is new")\n'],
+    ['lib/secrets/fill-secrets.py', 'print("this is new")\n'],
+  ])('are made from the programs as they are now: %s', (program, text) => {
     const changed = checkout();
     const out = directory();
-    writeFileSync(join(changed, 'lib/tracking-server/start-mlflow.py'), 'print("this is new")\n');
+    writeFileSync(join(changed, program), text);
     expect(synth(changed, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
-    expect(contents(out)['mlflow.k8s.yaml']).toContain('print("this is new")');
+    for (const folder of ['', 'prod/']) expect(contents(out)[`${folder}mlflow-programs.k8s.yaml`]).toContain('print("this is new")');
+  });
+
+  test('change in the file of the programs only where a sentence of the preflight changes', () => {
+    const changed = checkout();
+    const out = directory();
+    const path = join(changed, 'lib/preflight/preflight/causes.py');
+    writeFileSync(path, `${readFileSync(path, 'utf8')}# a better sentence\n`);
+    expect(synth(changed, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
+    const [before, after] = [contents(first), contents(out)];
+    expect(Object.keys(after).filter((file) => after[file] !== before[file]).sort()).toEqual(['mlflow-programs.k8s.yaml', 'prod/mlflow-programs.k8s.yaml']);
+    expect(after['mlflow-programs.k8s.yaml'].replace(/\n *# a better sentence/, '')).toBe(before['mlflow-programs.k8s.yaml']);
   });
 
   test('replace those of before; what is no longer made is removed, other files stay', () => {
-    const mine = { 'notes.yaml': 'mine', 'README.md': 'mine', 'prod/notes.yaml': 'mine', 'other/app.k8s.yaml': 'of another program' };
+    const mine = { 'notes.yaml': 'mine', 'README.md': 'mine', 'prod/notes.yaml': 'mine' };
     const out = directory({ ...mine, 'mlflow.k8s.yaml': 'old', 'gone.k8s.yaml': 'stale', 'prod/mlflow.k8s.yaml': 'old', 'prod/gone.k8s.yaml': 'stale' });
     expect(synth(root, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
     expect(contents(out)).toEqual({ ...contents(first), ...mine });
+  });
+
+  test('leave no folder of an environment that there is no more, and every folder with something else in it', () => {
+    const mine = { 'mine/app.k8s.yaml': 'of another program', 'mine/README.md': 'mine', 'deep/one/app.k8s.yaml': 'mine', 'charts/values.yaml': 'mine' };
+    const out = directory({ ...mine, 'staging/mlflow.k8s.yaml': 'stale', 'staging/mlflow-programs.k8s.yaml': 'stale' });
+    mkdirSync(join(out, 'empty'));
+    expect(synth(root, { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
+    expect(contents(out)).toEqual({ ...contents(first), ...mine });
+    expect(readdirSync(out).sort()).toEqual(['charts', 'deep', 'empty', 'mine', 'mlflow-programs.k8s.yaml', 'mlflow.k8s.yaml', 'prod']);
+  });
+
+  test('are short enough to be read: at most 1,800 lines with the defaults', () => {
+    expect(contents(first)['mlflow.k8s.yaml'].split('\n').length).toBeLessThanOrEqual(1800);
   });
 
   test('are one file a chart', () => {
@@ -126,21 +153,40 @@ describe('the environments', () => {
   const made = (env: { [name: string]: string } = {}) => {
     const out = directory();
     expect(synth(checkout(), { CDK8S_OUTDIR: out, ...env })).toEqual(SUCCESS);
-    return { dev: contents(out)['mlflow.k8s.yaml'], prod: contents(out)['prod/mlflow.k8s.yaml'] };
+    const files = contents(out);
+    return { dev: files['mlflow.k8s.yaml'], prod: files['prod/mlflow.k8s.yaml'], programs: { dev: files['mlflow-programs.k8s.yaml'], prod: files['prod/mlflow-programs.k8s.yaml'] } };
   };
   const objects = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as Manifests[number]);
 
   test('dev is the stack with its defaults', () => {
     const out = directory();
     expect(synth(checkout(program("new MlflowStack(new Chart(app, 'mlflow', { namespace: 'mlflow' }), 'Stack');")), { CDK8S_OUTDIR: out })).toEqual(SUCCESS);
-    expect(made().dev).toBe(contents(out)['mlflow.k8s.yaml']);
+    const { dev, programs } = made();
+    const sorted = (all: Manifests) => all.map((object) => JSON.stringify(object)).sort();
+    expect(sorted([...objects(dev), ...objects(programs.dev)])).toEqual(sorted(objects(contents(out)['mlflow.k8s.yaml'])));
+  });
+
+  test('programs stand in a file of their own, all of them, with the Namespace first', () => {
+    const { programs, ...all } = made();
+    for (const name of ['dev', 'prod'] as const) {
+      const reviewed = objects(all[name]);
+      const [namespace, ...others] = objects(programs[name]);
+      expect(namespace.kind).toBe('Namespace');
+      expect(ofKind(reviewed, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(name === 'prod' ? ['mlflow-login'] : []);
+      expect(all[name]).not.toMatch(/^ +(#!\/|import |def )/m);
+      expect([...new Set(others.map(({ kind, metadata }) => `${kind} in ${metadata.namespace}`))]).toEqual([`ConfigMap in ${namespace.metadata.name}`]);
+    }
+    const namesOf = (name: 'dev' | 'prod') => ofKind(objects(programs[name]), 'ConfigMap').map(({ metadata }) => metadata.name);
+    const names = namesOf('dev');
+    expect(names.sort()).toEqual(['minio-bootstrap', 'mlflow-fill-secrets', 'mlflow-plugins', 'mlflow-preflight', 'mlflow-startup-script', 'postgres-bootstrap']);
+    expect(namesOf('prod').filter((name) => !names.includes(name))).toEqual(['mlflow-dashboard']);
   });
 
   test('prod is the other one, in a namespace of its own, of the size in its values', () => {
     const prod = objects(made().prod);
     const spaces = new Set(prod.map((object) => object.metadata.namespace).filter((namespace) => namespace !== undefined));
     expect([...spaces]).toEqual(['mlflow-prod']);
-    expect(get(prod, 'Namespace', 'mlflow-prod')).toBeDefined();
+    expect(get(objects(made().programs.prod), 'Namespace', 'mlflow-prod')).toBeDefined();
     expect(get(prod, 'Deployment', 'mlflow').spec.replicas).toBe(2);
     expect(containers(get(prod, 'Deployment', 'mlflow'))[0].env).toContainEqual({ name: 'MLFLOW_WORKERS', value: '2' });
     expect(containers(get(prod, 'Deployment', 'mlflow'))[0].resources.limits.memory).toBe('2Gi');
@@ -154,7 +200,7 @@ describe('the environments', () => {
       made(),
       made({ CDK8S_MLFLOW_PROD_IMAGE: 'registry.example.com/mlflow:v9', CDK8S_MLFLOW_PROD_STORAGE_CLASS: 'fast', CDK8S_MLFLOW_PROD_REPLICAS: '3' }),
     ];
-    expect(after.dev).toBe(before.dev);
+    expect([after.dev, after.programs]).toEqual([before.dev, before.programs]);
     const deployment = get(objects(after.prod), 'Deployment', 'mlflow');
     expect([deployment.spec.replicas, containers(deployment)[0].image]).toEqual([3, 'registry.example.com/mlflow:v9']);
     for (const name of ['postgres', 'minio']) expect(get(objects(after.prod), 'StatefulSet', name).spec.volumeClaimTemplates[0].spec.storageClassName).toBe('fast');
@@ -170,7 +216,7 @@ describe('the environments', () => {
     const kinds = (text: string) => new Set(objects(text).map(({ kind }) => kind as string));
     const { dev, prod } = made();
     const more = [...kinds(prod)].filter((kind) => !kinds(dev).has(kind)).sort();
-    expect(more).toEqual(['Certificate', 'CronJob', 'Ingress', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor']);
+    expect(more).toEqual(['Certificate', 'ConfigMap', 'CronJob', 'Ingress', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor']);
     expect(get(objects(prod), 'Secret', 'mlflow-login')).toBeDefined();
     expect(get(objects(prod), 'Deployment', 'mlflow').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
   });
@@ -232,7 +278,7 @@ describe('a synth that fails', () => {
   test('touches nothing where one of two charts is good', () => {
     const main = program(`
       new MlflowStack(new Chart(app, 'mlflow'), 'Stack');
-      new Minio(new Chart(app, 'other'), 'Minio').service.addJsonPatch(JsonPatch.remove('/spec/nothing/there'));
+      new Minio(new Chart(app, 'other', { namespace: 'other' }), 'Minio').service.addJsonPatch(JsonPatch.remove('/spec/nothing/there'));
     `);
     const { status, stderr, left } = fails(main);
     expect(status).toBe(1);

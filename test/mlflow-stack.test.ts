@@ -1,21 +1,37 @@
-import { ApiObject, Chart, Duration, JsonPatch, Size, Testing } from 'cdk8s';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApiObject, App, Chart, Duration, JsonPatch, Size, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
 import {
+  Autoscaling,
+  BasicAuth,
   Credentials,
+  DisruptionBudget,
+  GarbageCollection,
   IArtifactStore,
   IBackendStore,
+  IRouteTarget,
   ImagePullPolicy,
+  IpFamily,
   LogLevel,
+  Login,
+  Metrics,
   Minio,
   MlflowStack,
   MlflowStackProps,
+  Oauth2Proxy,
   Postgres,
+  ServerHttpRoute,
+  ServerIngress,
+  ServerServiceAccount,
   StartupScript,
-  TrackingServerOptions,
+  TrackingServer,
   XFrameOptions,
 } from '../lib';
 import { START_MLFLOW_PY } from '../lib/assets.generated';
 import { fingerprint } from '../lib/kube/hash';
+import { k8s } from '../imports/k8s';
 import { Manifests, containers, faults, get, ofKind, shape, workloads } from './helpers';
 
 const SELECTOR_LABELS = ['app.kubernetes.io/component', 'app.kubernetes.io/instance', 'app.kubernetes.io/name'];
@@ -43,32 +59,35 @@ function withExistingSecrets(): Manifests {
 
 /** All options that go together, with one of the two logins. */
 function everything(chart: Construct, login: 'basicAuth' | 'oidc', props: MlflowStackProps = {}): MlflowStack {
-  const issuerUrl = 'https://login.example.com';
-  const logins: { [name: string]: TrackingServerOptions } = {
-    basicAuth: { basicAuth: { adminUsername: 'root' }, service: { annotations: { a: 'b' } } },
-    oidc: { oidc: { issuerUrl, clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client', { namespace: props.namespace }) } },
+  const logins = {
+    basicAuth: () => Login.basicAuth({ adminUsername: 'root' }),
+    oidc: () => Login.oidc({ issuerUrl: 'https://login.example.com', clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client', { namespace: props.namespace }) }),
   };
   const tls = { certificate: { issuerName: 'letsencrypt' } };
   return new MlflowStack(chart, 'Stack', {
     images: { registry: 'registry.example.com/mirror', pullSecrets: ['registry'], pullPolicy: ImagePullPolicy.ALWAYS },
     pod: { labels: { team: 'vision' }, annotations: { 'example.com/scan': 'true' }, nodeSelector: { disk: 'ssd' }, tolerations: [{ key: 'ml', operator: 'Exists' }], priorityClassName: 'high' },
     startupScript: new StartupScript(chart, 'Script', { namespace: props.namespace, name: `${props.name ?? 'mlflow'}-script`, content: 'pass\n' }),
+    login: logins[login](),
+    autoscaling: { maxReplicas: 5, targetMemoryPercent: 90 },
+    podDisruptionBudget: { minAvailable: 1 },
+    serviceAccount: {},
+    ingress: { hosts: ['mlflow.example.com'], tls },
+    httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public', tls },
+    metrics: {},
+    garbageCollection: { jobs: true },
     ...props,
     trackingServer: {
-      ...logins[login],
-      autoscaling: { maxReplicas: 5, targetMemoryPercent: 90 },
-      podDisruptionBudget: { minAvailable: 1 },
-      serviceAccount: {},
-      ingress: { hosts: ['mlflow.example.com'], tls },
-      httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public', tls },
-      staticPrefix: '/ml',
-      deriveAllowedHosts: true,
-      corsAllowedOrigins: ['https://notebooks.example.com'],
-      xFrameOptions: XFrameOptions.DENY,
-      logLevel: LogLevel.DEBUG,
-      connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(5) },
-      metrics: {},
-      garbageCollection: { jobs: true },
+      ...(login === 'basicAuth' ? { service: { annotations: { a: 'b' } } } : {}),
+      settings: {
+        staticPrefix: '/ml',
+        deriveAllowedHosts: true,
+        corsAllowedOrigins: ['https://notebooks.example.com'],
+        xFrameOptions: XFrameOptions.DENY,
+        logLevel: LogLevel.DEBUG,
+        connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(5) },
+      },
+      preflight: { upgradeSchema: true, startupDeadline: Duration.minutes(3) },
       envFrom: [{ secretRef: { name: 'providers' } }],
       ...(props.networkPolicies === false ? {} : { networkPolicy: { clients: [{ namespaceSelector: {} }], egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] } }),
       resources: { memoryLimit: Size.gibibytes(2) },
@@ -93,7 +112,7 @@ const LOGINS = ['basicAuth', 'oidc'] as const;
 const stacks: [string, Manifests][] = [
   ['the default stack', synth()],
   ['a stack with a name', synth({ name: 'team-a' })],
-  ['a stack with job execution', synth({ trackingServer: { jobExecution: true, replicas: 2 } })],
+  ['a stack with job execution', synth({ trackingServer: { settings: { jobExecution: true }, replicas: 2 } })],
   ['a stack with existing Secrets', withExistingSecrets()],
   ['a stack with all options and basicAuth', synthAll('basicAuth')],
   ['a stack with all options and oidc', synthAll('oidc')],
@@ -126,6 +145,7 @@ describe('the default stack', () => {
       'Secret mlflow/minio-root',
       'Secret mlflow/minio-user',
       'Service mlflow/minio',
+      'Service mlflow/minio-headless',
       'StatefulSet mlflow/minio',
       'ServiceAccount mlflow/minio-bootstrap',
       'Role mlflow/minio-bootstrap',
@@ -135,14 +155,16 @@ describe('the default stack', () => {
       'NetworkPolicy mlflow/minio-bootstrap',
       'NetworkPolicy mlflow/minio',
       'ConfigMap mlflow/mlflow-startup-script',
-      'ConfigMap mlflow/mlflow-plugins',
       'Deployment mlflow/mlflow',
       'Service mlflow/mlflow-service',
       'Service mlflow/mlflow-server',
+      'NetworkPolicy mlflow/mlflow',
+      'ConfigMap mlflow/mlflow-plugins',
+      'ConfigMap mlflow/mlflow-preflight',
       'Deployment mlflow/mlflow-monitor',
       'Service mlflow/mlflow-monitor',
-      'NetworkPolicy mlflow/mlflow',
       'NetworkPolicy mlflow/mlflow-monitor',
+      'ConfigMap mlflow/mlflow-fill-secrets',
     ]);
   });
 
@@ -334,8 +356,8 @@ describe.each(stacks)('in %s', (_, objects) => {
     const peers = ofKind(objects, 'NetworkPolicy').flatMap(({ spec }) => [
       ...(spec.ingress ?? []).flatMap((rule: { from?: object[] }) => rule.from ?? []),
       ...(spec.egress ?? []).flatMap((rule: { to?: object[] }) => rule.to ?? []),
-    ]) as { podSelector?: { matchLabels: { [key: string]: string } } }[];
-    const selectors = peers.flatMap(({ podSelector }) => (podSelector === undefined ? [] : [podSelector.matchLabels]));
+    ]) as { namespaceSelector?: object; podSelector?: { matchLabels: { [key: string]: string } } }[];
+    const selectors = peers.flatMap(({ namespaceSelector, podSelector }) => (namespaceSelector !== undefined || podSelector === undefined ? [] : [podSelector.matchLabels]));
     expect(selectors.length).toBeGreaterThanOrEqual(8);
     for (const selector of selectors) {
       expect(pods(objects).filter(({ spec: { template } }) => Object.entries(selector).every(([key, value]) => template.metadata.labels[key] === value))).toHaveLength(1);
@@ -413,11 +435,10 @@ describe('the namespace', () => {
     expect(first).toMatchObject({ kind: 'Namespace', metadata: { name: 'team-a' } });
     expect(first.metadata).not.toHaveProperty('namespace');
     for (const { metadata } of rest) expect(metadata.namespace).toBe('team-a');
-    // the script is the same in all namespaces, and has such a name in it as an example
-    const given = JSON.stringify(rest).replace(JSON.stringify(START_MLFLOW_PY), '"(start-mlflow.py)"');
-    expect(given).toContain('"(start-mlflow.py)"');
+    // the programs are the same in all namespaces, and have such a name in them as an example
+    const given = JSON.stringify(rest.filter(({ metadata }) => !/-(startup-script|preflight)$/.test(metadata.name)));
     expect(given).not.toContain('mlflow.svc.cluster.local');
-    expect(rest.length).toBe(31);
+    expect(rest.length).toBe(34);
   });
 
   test('is not made where it exists', () => {
@@ -444,12 +465,80 @@ describe('the namespace', () => {
   test.each([undefined, 'mlflow'])('stands before stores that were there before it, in a chart of namespace %s', (namespace) => {
     const chart = new Chart(Testing.app(), 'test', { namespace });
     const script = new StartupScript(chart, 'Script');
-    const artifactStore = new Minio(chart, 'Files');
-    const backendStore = new Postgres(new Construct(chart, 'Data'), 'Database');
+    const artifactStore = new Minio(chart, 'Files', { instance: 'mlflow' });
+    const backendStore = new Postgres(new Construct(chart, 'Data'), 'Database', { instance: 'mlflow' });
     new MlflowStack(chart, 'Stack', { artifactStore, backendStore, startupScript: script });
     const objects = Testing.synth(chart);
     expect(names(objects)[0]).toBe('Namespace -/mlflow');
     expect([...names(objects)].sort()).toEqual([...names(synth())].sort());
+  });
+});
+
+describe('what comes first', () => {
+  const configMap = (scope: Construct, name: string) => new k8s.KubeConfigMap(scope, name, { metadata: { name, namespace: 'mlflow' } });
+
+  test('is the Namespace, where the stack comes behind something that was there before it', () => {
+    const chart = Testing.chart();
+    const before = configMap(chart, 'before');
+    const stack = new MlflowStack(chart, 'Stack');
+    stack.node.addDependency(before);
+    const order = names(Testing.synth(chart));
+    expect(order.slice(0, 2)).toEqual(['Namespace -/mlflow', 'ConfigMap mlflow/before']);
+  });
+
+  test('is the Namespace, where the stack comes behind a construct with several objects, deep in the chart', () => {
+    const chart = Testing.chart();
+    const around = new Construct(new Construct(chart, 'Platform'), 'Base');
+    ['one', 'two'].forEach((name) => configMap(around, name));
+    const stack = new MlflowStack(new Construct(chart, 'Learning'), 'Stack');
+    stack.node.addDependency(chart.node.findChild('Platform'));
+    expect(names(Testing.synth(chart)).slice(0, 3)).toEqual(['Namespace -/mlflow', 'ConfigMap mlflow/one', 'ConfigMap mlflow/two']);
+  });
+
+  test('is the Namespace, where something stands behind the stack', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack');
+    configMap(chart, 'behind');
+    expect(names(Testing.synth(chart))[0]).toBe('Namespace -/mlflow');
+  });
+
+  test('is the chart of the Namespace, before those of the stores', () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'cdk8s-mlflow-stack-'));
+    const app = new App({ outdir });
+    const [files, data, chart] = ['files', 'data', 'mlflow'].map((id) => new Chart(app, id, { namespace: 'team' }));
+    new MlflowStack(chart, 'Stack', { backendStore: new Postgres(new Construct(data, 'Deep'), 'Database'), artifactStore: new Minio(files, 'Minio') });
+    app.synth();
+    const order = readdirSync(outdir).sort();
+    expect(order).toHaveLength(3);
+    expect(order[0]).toMatch(/^0000-mlflow/);
+    expect(names(Testing.synth(chart))[0]).toBe('Namespace -/team');
+    rmSync(outdir, { recursive: true });
+  });
+
+  test('is the chart of the Namespace, before those of add-ons and of the script', () => {
+    const app = Testing.app();
+    const [addOns, config, chart] = ['add-ons', 'config', 'mlflow'].map((id) => new Chart(app, id, { namespace: 'team' }));
+    const { trackingServer: server } = new MlflowStack(chart, 'Stack', { startupScript: new StartupScript(config, 'Script') });
+    new GarbageCollection(addOns, 'GarbageCollection', { server });
+    new ServerIngress(addOns, 'Ingress', { target: server, hosts: ['mlflow.example.com'] });
+    app.synth();
+    expect(readdirSync(app.outdir).sort()).toEqual(['0000-mlflow.k8s.yaml', '0001-add-ons.k8s.yaml', '0002-config.k8s.yaml']);
+  });
+
+  test.each<[string, (charts: { data: Chart; chart: Chart }, stack: MlflowStack | undefined) => void]>([
+    ['a chart that comes behind that of a store', ({ data, chart }) => chart.addDependency(data)],
+    ['a stack that comes behind its store', (_, stack) => stack?.node.addDependency(stack.backendStore as Postgres)],
+  ])('is what the user says, before the stack or later: %s', (_, say) => {
+    for (const early of [true, false]) {
+      const app = Testing.app();
+      const [chart, data] = ['a', 'b'].map((id) => new Chart(app, id, { namespace: 'team' }));
+      const backendStore = new Postgres(data, 'Database');
+      if (early) say({ data, chart }, undefined);
+      const stack = new MlflowStack(chart, 'Stack', { backendStore });
+      say({ data, chart }, stack);
+      app.synth();
+      expect(readdirSync(app.outdir).sort()).toEqual(['0000-b.k8s.yaml', '0001-a.k8s.yaml']);
+    }
   });
 });
 
@@ -471,7 +560,7 @@ describe('several stacks', () => {
     new MlflowStack(chart, 'A', { namespace: 'team-a' });
     new MlflowStack(chart, 'B', { namespace: 'team-b' });
     const objects = names(Testing.synth(chart));
-    expect(new Set(objects).size).toBe(64);
+    expect(new Set(objects).size).toBe(70);
     expect(objects.slice(0, 2).sort()).toEqual(['Namespace -/team-a', 'Namespace -/team-b']);
   });
 
@@ -481,7 +570,7 @@ describe('several stacks', () => {
     const objects = Testing.synth(chart);
 
     expect(new Set(names(objects)).size).toBe(objects.length);
-    expect(objects).toHaveLength(63);
+    expect(objects).toHaveLength(69);
     expect(ofKind(objects, 'Namespace')).toHaveLength(1);
     expect([red.trackingUri, blue.trackingUri]).toEqual([
       'http://red-service.shared.svc.cluster.local:5000',
@@ -491,7 +580,7 @@ describe('several stacks', () => {
       '--backend-store-uri=postgresql://blue-postgres.shared.svc.cluster.local:5432/mlflow',
     );
     const blues = objects.filter(({ metadata }) => metadata.name.startsWith('blue'));
-    expect(blues).toHaveLength(31);
+    expect(blues).toHaveLength(34);
     expect(JSON.stringify(blues)).not.toMatch(/\bred\b/);
     for (const { metadata } of blues) expect(metadata.labels['app.kubernetes.io/instance']).toBe('blue');
   });
@@ -509,11 +598,34 @@ describe('several stacks', () => {
     }
   });
 
+  test('of equal names in two charts of one app and one namespace are a fault', () => {
+    const app = Testing.app();
+    const [one, two] = ['one', 'two'].map((id) => new Chart(app, id, { namespace: 'shared' }));
+    new MlflowStack(one, 'Stack');
+    new MlflowStack(two, 'Stack', { createNamespace: false });
+    const told = faults(one);
+    expect(told).toEqual(faults(two));
+    expect(told).toContainEqual(expect.stringMatching(/^\[two\/Stack\/TrackingServer\] name: got .*Deployment "mlflow" in namespace "shared".* which \[one\/Stack\/TrackingServer\/.+\] makes already\./));
+    expect(told.every((fault) => fault.startsWith('[two/'))).toBe(true);
+  });
+
+  test('that both make the Namespace are a fault, in one chart as in two', () => {
+    const app = Testing.app();
+    const [one, two] = ['one', 'two'].map((id) => new Chart(app, id, { namespace: 'shared' }));
+    new MlflowStack(one, 'Stack', { name: 'red' });
+    new MlflowStack(two, 'Stack', { name: 'blue' });
+    expect(faults(one)).toEqual([expect.stringMatching(/^\[two\/.*Stack.*Namespace\] createNamespace: got Namespace "shared", which \[one\/.+\] makes already\. .+ pass createNamespace: false to the others\.$/)]);
+    const chart = Testing.chart();
+    ['red', 'blue'].forEach((name) => new MlflowStack(chart, name, { name }));
+    expect(faults(chart)).toHaveLength(1);
+  });
+
   test('with one name in one namespace are a fault', () => {
     const chart = Testing.chart();
     new MlflowStack(chart, 'First');
     new MlflowStack(chart, 'Second', { createNamespace: false });
-    expect(faults(chart).map((fault) => fault.slice(0, fault.indexOf(' got')))).toEqual([
+    const told = faults(chart).map((fault) => fault.slice(0, fault.indexOf(' got')));
+    expect(told.filter((fault) => fault.endsWith(' name:'))).toEqual([
       '[test/Second/BackendStore] name:',
       '[test/Second/ArtifactStore] name:',
       '[test/Second/TrackingServer] name:',
@@ -556,13 +668,14 @@ describe('parts', () => {
     expect(names(objects)).toEqual([
       'Namespace -/mlflow',
       'ConfigMap mlflow/mlflow-startup-script',
-      'ConfigMap mlflow/mlflow-plugins',
       'Deployment mlflow/mlflow',
       'Service mlflow/mlflow-service',
       'Service mlflow/mlflow-server',
+      'NetworkPolicy mlflow/mlflow',
+      'ConfigMap mlflow/mlflow-plugins',
+      'ConfigMap mlflow/mlflow-preflight',
       'Deployment mlflow/mlflow-monitor',
       'Service mlflow/mlflow-monitor',
-      'NetworkPolicy mlflow/mlflow',
       'NetworkPolicy mlflow/mlflow-monitor',
     ]);
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
@@ -582,44 +695,33 @@ describe('parts', () => {
     const stack = new MlflowStack(chart, 'Stack', { startupScript });
     expect(stack.trackingServer.startupScript).toBe(startupScript);
     const objects = Testing.synth(chart);
-    // a script of the user starts the server, and knows no monitor
-    for (const [name, script, checksum] of [
-      ['mlflow', 'my-script', startupScript.checksum],
-      ['mlflow-monitor', 'mlflow-monitor-script', fingerprint(START_MLFLOW_PY)],
-    ]) {
-      const { metadata, spec } = get(objects, 'Deployment', name).spec.template;
-      expect(metadata.annotations['checksum/startup-script']).toBe(checksum);
-      expect(spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: script, defaultMode: 0o755 } });
-    }
+    const { metadata, spec } = get(objects, 'Deployment', 'mlflow').spec.template;
+    expect(metadata.annotations['checksum/startup-script']).toBe(startupScript.checksum);
+    expect(spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
     expect(get(objects, 'ConfigMap', 'my-script').data).toEqual({ 'start-mlflow.py': 'pass\n' });
-    expect(get(objects, 'ConfigMap', 'mlflow-monitor-script').data).toEqual({ 'start-mlflow.py': START_MLFLOW_PY });
-    expect(names(objects).sort()).toEqual(
-      [
-        ...names(synth()).filter((name) => name !== 'ConfigMap mlflow/mlflow-startup-script'),
-        'ConfigMap mlflow/my-script',
-        'ConfigMap mlflow/mlflow-monitor-script',
-      ].sort(),
-    );
+    const others = names(synth()).filter((name) => name !== 'ConfigMap mlflow/mlflow-startup-script');
+    expect(names(objects).sort()).toEqual([...others, 'ConfigMap mlflow/my-script'].sort());
   });
 
   test('options of the tracking server', () => {
-    const objects = synth({ trackingServer: { replicas: 2, port: 8888, extraArgs: ['--dev'], upgradeSchema: true } });
+    const objects = synth({ trackingServer: { replicas: 2, port: 8888, extraArgs: ['--dev'], preflight: { upgradeSchema: true } } });
     const deployment = get(objects, 'Deployment', 'mlflow');
     expect(deployment.spec.replicas).toBe(2);
     expect(containers(deployment)[0].args.at(-1)).toBe('--dev');
-    expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports[0].port)).toEqual([5432, 9000, 8888, 8888, 8080]);
+    expect(ofKind(objects, 'Service').map(({ spec }) => spec.ports[0].port)).toEqual([5432, 9000, 9000, 8888, 8888, 8080]);
     expect(containers(deployment)[0].env).toContainEqual({ name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' });
     expect(new MlflowStack(Testing.chart(), 'Stack', { trackingServer: { port: 8888 } }).trackingUri).toBe(
       'http://mlflow-service.mlflow.svc.cluster.local:8888',
     );
   });
 
-  test.each(['jobExecution', 'upgradeSchema'])('%s as a text is a fault of the tracking server', (prop) => {
+  test.each([
+    ['settings', 'jobExecution', 'TrackingServer] settings.jobExecution'],
+    ['preflight', 'upgradeSchema', 'TrackingServer/Preflight] upgradeSchema'],
+  ])('%s.%s as a text is a fault of the tracking server', (option, prop, place) => {
     const chart = Testing.chart();
-    new MlflowStack(chart, 'Stack', { trackingServer: { [prop]: 'false' } });
-    expect(faults(chart)).toEqual([
-      `[test/Stack/TrackingServer] ${prop}: got "false". Rule: the value is true or false, and no text or number. Fix: pass true or false.`,
-    ]);
+    new MlflowStack(chart, 'Stack', { trackingServer: { [option]: { [prop]: 'false' } } });
+    expect(faults(chart)).toEqual([`[test/Stack/${place}: got "false". Rule: the value is true or false, and no text or number. Fix: pass true or false.`]);
   });
 
   test('a store of another namespace is a fault', () => {
@@ -661,24 +763,24 @@ describe('escape hatches', () => {
   const constructs = chart.node.findAll();
   const objects = constructs.filter((construct): construct is ApiObject => ApiObject.isApiObject(construct));
 
-  test('every object is a public field of the construct that it belongs to', () => {
-    const parts = [stack, stack.trackingServer, stack.trackingServer.startupScript, stack.postgres!, stack.minio!].flatMap((part) => [
-      part,
-      ...Object.values(part).filter((field) => field instanceof Credentials),
-    ]);
-    const fields = new Set(parts.flatMap((part): unknown[] => Object.values(part)));
+  /** All that the fields of a construct lead to. */
+  function reached(from: object, seen = new Set<unknown>()): Set<unknown> {
+    for (const field of Object.values(from).flat()) {
+      if (!Construct.isConstruct(field) || seen.has(field)) continue;
+      seen.add(field);
+      if (!ApiObject.isApiObject(field)) reached(field, seen);
+    }
+    return seen;
+  }
+
+  test('every object is a field of the construct that it belongs to, to which a field leads', () => {
+    const fields = reached(stack);
     expect(objects.filter((object) => !fields.has(object)).map((object) => object.node.path)).toEqual([]);
   });
 
-  test.each(LOGINS)('nor is one with all options and %s', (login) => {
+  test.each(LOGINS)('so is one with all options and %s', (login) => {
     const other = Testing.chart();
-    const made = everything(other, login);
-    const { trackingServer, postgres, minio } = made;
-    const parts = [made, trackingServer, trackingServer.startupScript, trackingServer.monitorScript!, postgres!, minio!, trackingServer.oauth2Proxy ?? {}].flatMap((part) => [
-      part,
-      ...Object.values(part).filter((field) => field instanceof Credentials),
-    ]);
-    const fields = new Set(parts.flatMap((part): unknown[] => Object.values(part)).flat());
+    const fields = reached(everything(other, login));
     const all = other.node.findAll().filter((construct) => ApiObject.isApiObject(construct));
     expect(all.length).toBeGreaterThan(45);
     expect(all.filter((object) => !fields.has(object)).map((object) => object.node.path)).toEqual([]);
@@ -752,13 +854,29 @@ describe('options for all parts', () => {
     }
   });
 
-  test('trackingServer.images and trackingServer.pod are in their place', () => {
-    const objects = synth({ images, pod, trackingServer: { images: { registry: 'r.example.com' }, pod: { nodeSelector: { disk: 'fast' } } } });
-    const { spec } = get(objects, 'Deployment', 'mlflow').spec.template;
-    expect(spec.containers[0].image).toMatch(/^r\.example\.com\/mlflow/);
-    expect(spec.nodeSelector).toEqual({ disk: 'fast' });
-    expect(spec).not.toHaveProperty('priorityClassName');
-    expect(get(objects, 'StatefulSet', 'minio').spec.template.spec).toMatchObject({ nodeSelector: { disk: 'ssd' }, imagePullSecrets: [{ name: 'login' }] });
+  test('trackingServer.images and trackingServer.pod go over them, field by field, and labels, annotations and digests key by key', () => {
+    const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+    const shared = { images: { ...images, digests: { 'a:1': digest('a'), 'b:1': digest('b') } }, pod: { ...pod, annotations: { 'example.com/scan': 'true', 'example.com/owner': 'ml' } } };
+    const objects = synth({
+      ...shared,
+      trackingServer: {
+        image: 'a:1',
+        images: { registry: 'r.example.com', digests: { 'a:1': digest('c') } },
+        pod: { nodeSelector: { arch: 'arm64' }, labels: { tier: 'web' }, annotations: { 'example.com/scan': 'false' }, sidecars: [{ name: 'log', image: 'b:1' }] },
+      },
+    });
+    for (const name of ['mlflow', 'mlflow-monitor']) {
+      const { metadata, spec } = get(objects, 'Deployment', name).spec.template;
+      expect(spec).toMatchObject({ nodeSelector: { arch: 'arm64' }, tolerations: pod.tolerations, priorityClassName: 'high', imagePullSecrets: [{ name: 'login' }] });
+      expect(spec.nodeSelector).not.toHaveProperty('disk');
+      expect(metadata.labels).toMatchObject({ team: 'vision', tier: 'web' });
+      expect(metadata.annotations).toMatchObject({ 'example.com/scan': 'false', 'example.com/owner': 'ml' });
+      expect(spec.containers[0]).toMatchObject({ image: `r.example.com/a:1@${digest('c')}`, imagePullPolicy: 'Always' });
+    }
+    expect(containers(get(objects, 'Deployment', 'mlflow'))[1].image).toBe(`r.example.com/b:1@${digest('b')}`);
+    const { metadata, spec } = get(objects, 'StatefulSet', 'minio').spec.template;
+    expect(spec).toMatchObject({ nodeSelector: { disk: 'ssd' }, imagePullSecrets: [{ name: 'login' }] });
+    expect(metadata.labels).not.toHaveProperty('tier');
   });
 
   test('and are not lost where trackingServer leaves them open', () => {
@@ -837,6 +955,120 @@ describe('options for all parts', () => {
   });
 });
 
+describe('the cluster', () => {
+  test.each(LOGINS)('its domain is in all names, with %s', (login) => {
+    const all = synthAll(login, { cluster: { domain: 'k8s.example.com' } });
+    // the programs have such a name in them as an example
+    const text = JSON.stringify(all.filter(({ kind, metadata }) => kind !== 'ConfigMap' || !/-(startup-script|preflight)$/.test(metadata.name)));
+    expect(text).not.toContain('cluster.local');
+    for (const host of ['mlflow-service', 'postgres', 'minio']) expect(text).toContain(`${host}.mlflow.svc.k8s.example.com`);
+  });
+
+  test('the fields of all parts tell of it', () => {
+    const stack = new MlflowStack(Testing.chart(), 'Stack', { cluster: { domain: 'a.example.com' } });
+    expect([stack.trackingUri, stack.postgres?.host, stack.minio?.endpointUrl]).toEqual([
+      'http://mlflow-service.mlflow.svc.a.example.com:5000',
+      'postgres.mlflow.svc.a.example.com',
+      'http://minio.mlflow.svc.a.example.com:9000',
+    ]);
+  });
+
+  test('trackingServer.cluster goes over it, field by field', () => {
+    const stack = new MlflowStack(Testing.chart(), 'Stack', { cluster: { ipFamily: IpFamily.IPV6, domain: 'a.example.com' }, trackingServer: { cluster: { domain: 'b.example.com' } } });
+    expect(stack.trackingUri).toBe('http://mlflow-service.mlflow.svc.b.example.com:5000');
+    expect(stack.trackingServer.containers[0].args).toContain('--host=::');
+  });
+
+  test.each(LOGINS)('on IPv6 all listen at all addresses, and an address has brackets before its port, with %s', (login) => {
+    const all = synthAll(login, { cluster: { ipFamily: IpFamily.IPV6 } });
+    const { args } = containers(get(all, 'Deployment', 'mlflow'))[0];
+    expect(args).toContain('--host=::');
+    expect(args.find((arg: string) => arg.startsWith('--allowed-hosts='))).toContain('[$(POD_IP)]:5000');
+    if (login === 'oidc') expect(containers(get(all, 'Deployment', 'mlflow-oauth2-proxy'))[0].args).toContain('--http-address=[::]:4180');
+    for (const workload of pods(all)) expect(JSON.stringify(workload)).not.toMatch(/0\.0\.0\.0|[^[]\$\(POD_IP\):/);
+  });
+
+  test.each([{ domain: 'Cluster.Local' }, { ipFamily: 'ipv6' as never }, { domian: 'a' } as object, 5 as never])('%j is told by the stack, and by no part of it', (cluster) => {
+    const chart = Testing.chart();
+    everything(chart, 'oidc', { cluster });
+    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Stack\] cluster/)]);
+  });
+});
+
+describe('add-ons', () => {
+  test('are there where an option asks for them, as fields', () => {
+    const plain = new MlflowStack(Testing.chart(), 'Stack');
+    const made = everything(Testing.chart(), 'basicAuth');
+    const kinds = { login: BasicAuth, ingress: ServerIngress, httpRoute: ServerHttpRoute, metrics: Metrics, garbageCollection: GarbageCollection, autoscaling: Autoscaling, disruptionBudget: DisruptionBudget, serviceAccount: ServerServiceAccount };
+    for (const [field, kind] of Object.entries(kinds)) {
+      expect([field, plain[field as keyof MlflowStack]]).toEqual([field, undefined]);
+      expect(made[field as keyof MlflowStack]).toBeInstanceOf(kind);
+    }
+    expect(everything(Testing.chart(), 'oidc').login).toBeInstanceOf(Oauth2Proxy);
+  });
+
+  test('are the same as the constructs made by hand', () => {
+    const chart = Testing.chart();
+    const { trackingServer: server } = new MlflowStack(chart, 'Stack');
+    new BasicAuth(chart, 'Login', { server });
+    new ServerIngress(chart, 'Ingress', { target: server, hosts: ['mlflow.example.com'] });
+    new Metrics(chart, 'Metrics', { server });
+    new GarbageCollection(chart, 'GarbageCollection', { server });
+    const byOptions = synth({ login: Login.basicAuth(), ingress: { hosts: ['mlflow.example.com'] }, metrics: {}, garbageCollection: {} });
+    const sorted = (objects: Manifests) => objects.map((object) => JSON.stringify(object)).sort();
+    expect(sorted(Testing.synth(chart))).toEqual(sorted(byOptions));
+  });
+
+  test('a disruption budget is there by itself where there is more than one pod', () => {
+    const budgets = (props: MlflowStackProps) => ofKind(synth(props), 'PodDisruptionBudget').map(({ spec }) => spec.maxUnavailable ?? spec.minAvailable);
+    expect([budgets({}), budgets({ trackingServer: { replicas: 2 } }), budgets({ autoscaling: { maxReplicas: 3 } }), budgets({ podDisruptionBudget: {} })]).toEqual([[], [1], [1], [1]]);
+  });
+
+  test('externalUri is that of the Ingress, else that of the HTTPRoute', () => {
+    const uri = (props: MlflowStackProps) => new MlflowStack(Testing.chart(), 'Stack', props).externalUri;
+    const httpRoute = { hosts: ['runs.example.com'], gatewayName: 'public' };
+    const ingress = { hosts: ['*.example.com', 'mlflow.example.com'], tls: { secretName: 'tls' } };
+    expect([uri({}), uri({ httpRoute }), uri({ httpRoute, ingress }), uri({ ingress, trackingServer: { settings: { staticPrefix: '/ml' } } })]).toEqual([
+      undefined,
+      'http://runs.example.com',
+      'https://mlflow.example.com',
+      'https://mlflow.example.com/ml',
+    ]);
+  });
+
+  test('a fault of one stands at its path', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { ingress: { hosts: ['A b'] }, autoscaling: { maxReplicas: 0 }, garbageCollection: { schedule: 'often' }, login: Login.basicAuth({ adminUsername: '' }) });
+    expect(faults(chart).map((fault) => fault.slice(0, fault.indexOf(' got'))).sort()).toEqual([
+      '[test/Stack/Autoscaling] maxReplicas:',
+      '[test/Stack/Autoscaling] maxReplicas:',
+      '[test/Stack/GarbageCollection] schedule:',
+      '[test/Stack/Ingress] hosts[0]:',
+      '[test/Stack/Login] adminUsername:',
+    ]);
+  });
+
+  test('a login is a Login, of this library or one of the user', () => {
+    const chart = Testing.chart();
+    new MlflowStack(chart, 'Stack', { login: { adminUsername: 'root' } as never });
+    expect(faults(chart)).toEqual(['[test/Stack] login: got an object with adminUsername. Rule: it is a Login. Fix: pass Login.basicAuth() or Login.oidc({ issuerUrl: …, clientCredentials: … }).']);
+
+    class Header extends Login {
+      public url?: string;
+      public bind(scope: Construct, server: TrackingServer, externalUrl?: string): IRouteTarget {
+        this.url = externalUrl;
+        server.addVariable(new Construct(scope, 'Login'), { name: 'MLFLOW_MINE', value: '1' });
+        return { routeBackend: { ...server.routeBackend, serviceName: 'mine', port: 80 }, addRoute: (route, hosts) => server.addRoute(route, hosts) };
+      }
+    }
+    const login = new Header();
+    const objects = synth({ login, ingress: { hosts: ['mlflow.example.com'], tls: { secretName: 'tls' } } });
+    expect(login.url).toBe('https://mlflow.example.com');
+    expect(ofKind(objects, 'Ingress')[0].spec.rules[0].http.paths[0].backend.service.name).toBe('mine');
+    expect(containers(get(objects, 'Deployment', 'mlflow'))[0].env).toContainEqual({ name: 'MLFLOW_MINE', value: '1' });
+  });
+});
+
 describe('with all options on', () => {
   test.each(LOGINS)('the next synth is the same, with %s', (login) => {
     expect(JSON.stringify(synthAll(login))).toBe(JSON.stringify(synthAll(login)));
@@ -864,7 +1096,7 @@ describe('with all options on', () => {
     expect(Math.max(...synthAll(login, { name: 'a'.repeat(length) }).map(({ metadata }) => metadata.name.length))).toBeLessThanOrEqual(63);
     const chart = Testing.chart();
     everything(chart, login, { name: 'a'.repeat(length + 1) });
-    expect(faults(chart)).toEqual([expect.stringMatching(new RegExp(`^\\[test/Stack(/TrackingServer)?\\] name: got "a+"\\. .+ at most ${length} characters`))]);
+    expect(faults(chart)).toEqual([expect.stringMatching(new RegExp(`^\\[test/Stack(/Login)?\\] (name|server): got "a+"\\. .+ at most ${length} characters`))]);
   });
 
   test.each(LOGINS)('no secret is in it, with %s', (login) => {

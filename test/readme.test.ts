@@ -7,8 +7,8 @@ import * as library from '../lib';
 const root = join(__dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
-test('the troubleshooting table is the catalogue of the start script', () => {
-  const { stdout } = spawnSync('python3', [join(root, 'lib/tracking-server/start-mlflow.py'), 'causes'], { encoding: 'utf8' });
+test('the troubleshooting table is the catalogue of the preflight', () => {
+  const { stdout } = spawnSync('python3', [join(root, 'lib/preflight/preflight'), 'causes'], { encoding: 'utf8' });
   expect(stdout.split('\n').length).toBeGreaterThan(20);
   expect(readme).toContain(`<!-- start-mlflow.py causes -->\n${stdout}<!-- end -->`);
 });
@@ -24,7 +24,8 @@ describe('the table of options', () => {
   });
 
   test.each([
-    ['lib/tracking-server/options.ts', 'TrackingServerOptions'],
+    ['lib/tracking-server/tracking-server-props.ts', 'TrackingServerOptions'],
+    ['lib/tracking-server/settings.ts', 'ServerSettings'],
     ['lib/artifact-store/minio.ts', 'MinioProps'],
     ['lib/backend-store/postgres.ts', 'PostgresProps'],
     ['lib/store/store-options.ts', 'StoreOptions'],

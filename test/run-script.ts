@@ -1,5 +1,5 @@
 import { ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -40,6 +40,20 @@ export function scratch(files: Record<string, string> = {}): string {
     writeFileSync(join(directory, name), text);
   }
   return directory;
+}
+
+/** Texts of the modules of the preflight, by file name. */
+export function preflightModules(): Record<string, string> {
+  const folder = join(ROOT, 'lib/preflight/preflight');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.py'));
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+}
+
+/** The start script as it is in the pod: in a folder of its own, with the preflight beside it unless it is to be alone. */
+export function startScript(alone = false): string {
+  const preflight = alone ? [] : Object.entries(preflightModules()).map(([name, text]) => [`preflight/${name}`, text]);
+  const script = readFileSync(join(ROOT, 'lib/tracking-server/start-mlflow.py'), 'utf8');
+  return join(scratch({ 'start-mlflow.py': script, ...Object.fromEntries(preflight) }), 'start-mlflow.py');
 }
 
 /** A child process with exactly the environment given, but for PATH, whose first folders are `path`. */

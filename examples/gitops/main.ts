@@ -1,23 +1,25 @@
 // Argo CD takes the YAML from this folder. It needs no hooks and no waves: what is not ready yet waits by itself. Nothing
 // drifts: the Secrets are declared without data, so self-healing and pruning leave alone what the cluster put into them.
 import { ApiObject, App, Chart } from 'cdk8s';
-import { MlflowStack } from 'cdk8s-mlflow';
+import { MlflowStack, ProgramsChart } from 'cdk8s-mlflow';
 
 const repository = { repoURL: 'https://git.example.com/platform/mlflow.git', targetRevision: 'main', path: 'dist' };
 
 const stack = new App();
-new MlflowStack(new Chart(stack, 'mlflow', { namespace: 'mlflow' }), 'Stack');
+const chart = new Chart(stack, 'mlflow', { namespace: 'mlflow' });
+new ProgramsChart(stack, 'mlflow-programs', { chart });
+new MlflowStack(chart, 'Stack');
 stack.synth();
 
 const argo = new App();
-const chart = new Chart(argo, 'argocd-application', { namespace: 'argocd' });
-new ApiObject(chart, 'Application', {
+const argocd = new Chart(argo, 'argocd-application', { namespace: 'argocd' });
+new ApiObject(argocd, 'Application', {
   apiVersion: 'argoproj.io/v1alpha1',
   kind: 'Application',
   metadata: { name: 'mlflow', finalizers: ['resources-finalizer.argocd.argoproj.io'] },
   spec: {
     project: 'default',
-    source: { ...repository, directory: { include: 'mlflow.k8s.yaml' } },
+    source: { ...repository, directory: { include: 'mlflow*.k8s.yaml' } },
     destination: { server: 'https://kubernetes.default.svc', namespace: 'mlflow' },
     syncPolicy: {
       automated: { prune: true, selfHeal: true },

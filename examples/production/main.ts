@@ -1,11 +1,12 @@
 // Everything on, for a server that many depend on. The cluster has cert-manager, an Ingress controller, the Prometheus
 // operator, a metrics server, nodes in several zones and a mirror of the images.
 import { ApiObject, App, Chart, Duration, Size } from 'cdk8s';
-import { Images, LogLevel, Minio, MlflowStack, Postgres, ResourcePresets, XFrameOptions } from 'cdk8s-mlflow';
+import { Images, LogLevel, Login, Minio, MlflowStack, Postgres, ProgramsChart, ResourcePresets, XFrameOptions } from 'cdk8s-mlflow';
 
 const NAMESPACE = 'mlflow';
 const app = new App();
 const chart = new Chart(app, 'mlflow', { namespace: NAMESPACE });
+new ProgramsChart(app, 'mlflow-programs', { chart });
 
 // made up here: take the digests that your mirror shows
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
@@ -30,6 +31,7 @@ const clients = ['ingress-nginx', 'monitoring', 'notebooks'].map((name) => ({
 
 new MlflowStack(chart, 'Stack', {
   images,
+  pod,
   backendStore: new Postgres(chart, 'BackendStore', { ...store, storageSize: Size.gibibytes(100), resources: ResourcePresets.MEDIUM }),
   artifactStore: new Minio(chart, 'ArtifactStore', {
     ...store,
@@ -40,21 +42,23 @@ new MlflowStack(chart, 'Stack', {
     console: false,
     tls: { secretName: 'minio-tls' },
   }),
+  ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
+  login: Login.basicAuth(),
+  metrics: { labels: { release: 'kube-prometheus-stack' }, alertLabels: { team: 'ml-platform' } },
+  garbageCollection: { olderThan: Duration.days(30), timeZone: 'Europe/Berlin' },
+  autoscaling: { maxReplicas: 6 },
+  podDisruptionBudget: {},
   trackingServer: {
-    autoscaling: { maxReplicas: 6 },
-    podDisruptionBudget: {},
-    pod: { ...pod, topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }] },
-    resources: ResourcePresets.MEDIUM,
     workers: 2,
-    connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(30) },
-    ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
-    deriveAllowedHosts: true,
-    xFrameOptions: XFrameOptions.DENY,
-    basicAuth: {},
-    metrics: { labels: { release: 'kube-prometheus-stack' }, alertLabels: { team: 'ml-platform' } },
-    garbageCollection: { olderThan: Duration.days(30), timeZone: 'Europe/Berlin' },
+    resources: ResourcePresets.MEDIUM,
+    pod: { topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }] },
     networkPolicy: { clients },
-    logLevel: LogLevel.WARNING,
+    settings: {
+      connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(30) },
+      deriveAllowedHosts: true,
+      xFrameOptions: XFrameOptions.DENY,
+      logLevel: LogLevel.WARNING,
+    },
   },
 });
 

@@ -1,7 +1,7 @@
 // A team's own rules over the finished stack, without a fork: who owns what on every object, a priority and a registry of
 // the company's on every pod, and one change of one object that no prop is for.
 import { ApiObject, App, Chart, JsonPatch } from 'cdk8s';
-import { MlflowStack } from 'cdk8s-mlflow';
+import { MlflowStack, ProgramsChart } from 'cdk8s-mlflow';
 import { IConstruct } from 'constructs';
 
 const PODS = ['Deployment', 'StatefulSet', 'Job'];
@@ -24,9 +24,10 @@ function applyPolicy(scope: IConstruct): void {
 
 const app = new App();
 const chart = new Chart(app, 'mlflow', { namespace: 'mlflow' });
+new ProgramsChart(app, 'mlflow-programs', { chart });
 const stack = new MlflowStack(chart, 'Stack');
 
 stack.minio?.statefulSet.addJsonPatch(JsonPatch.add('/spec/template/spec/nodeSelector', { 'example.com/disk': 'fast' }));
-applyPolicy(chart);
+applyPolicy(app);
 
 app.synth();

@@ -1,10 +1,13 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
-import { RouteTarget, routeHosts, routeUri } from './route';
-import { TlsOptions, routeTls } from './tls';
+import { RouteOptions, checkWay, routeHosts, routeTarget, routeUri } from './route';
+import { IRouteTarget } from './route-target';
+import { routeTls } from './tls';
 import { HttpRoute } from '../kube/objects';
+import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
+import { rejectTakenNames } from '../validation/unique-names';
 import { HttpRouteSpecRulesMatchesPathType } from '../../imports/gateway.networking.k8s.io';
 
 /**
@@ -12,10 +15,7 @@ import { HttpRouteSpecRulesMatchesPathType } from '../../imports/gateway.network
  *
  * @see https://gateway-api.sigs.k8s.io/api-types/httproute/
  */
-export interface HttpRouteOptions {
-  /** Host names, such as `mlflow.example.com`. */
-  readonly hosts: string[];
-
+export interface HttpRouteOptions extends RouteOptions {
   /** Name of the Gateway. */
   readonly gatewayName: string;
 
@@ -35,15 +35,6 @@ export interface HttpRouteOptions {
   readonly sectionName?: string;
 
   /**
-   * TLS of the hosts. It ends at the listener of the Gateway, which names the Secret: here it says that clients use https, and
-   * has cert-manager make the Secret.
-   *
-   * @default - none: plain HTTP
-   * @see https://gateway-api.sigs.k8s.io/guides/tls/
-   */
-  readonly tls?: TlsOptions;
-
-  /**
    * Annotations of the HTTPRoute.
    *
    * @default - none
@@ -51,39 +42,69 @@ export interface HttpRouteOptions {
   readonly annotations?: { [key: string]: string };
 }
 
+/** Props of `ServerHttpRoute`. */
+export interface ServerHttpRouteProps extends HttpRouteOptions {
+  /** Where the requests go: a tracking server, or the login before it. */
+  readonly target: IRouteTarget;
+}
+
 const SHAPE: Shape<HttpRouteOptions> = { hosts: 'list', gatewayName: 'value', gatewayNamespace: 'value', sectionName: 'value', tls: {}, annotations: {} };
 
-/** The HTTPRoute of a tracking server. */
+/**
+ * HTTPRoute of the Gateway API with the web UI and the API of a tracking server. TLS ends at the listener of the Gateway, which
+ * names the Secret: `tls` says here that clients use https, and has cert-manager make the Secret.
+ *
+ * @see https://gateway-api.sigs.k8s.io/guides/tls/
+ */
 export class ServerHttpRoute extends Construct {
+  /** The HTTPRoute, which has the name of the tracking server. */
   public readonly httpRoute: ApiObject;
+
+  /** The Certificate, where cert-manager makes it. */
   public readonly certificate?: ApiObject;
+
+  /** URI for clients outside of the cluster, where one of the hosts has no wildcard. */
   public readonly uri?: string;
 
-  public constructor(scope: Construct, id: string, checks: PropChecks, given: HttpRouteOptions, target: RouteTarget) {
-    super(scope, id);
-    const options = checks.props(given, SHAPE, 'httpRoute.');
-    const hosts = routeHosts(checks, 'httpRoute.hosts', options.hosts);
-    const tls = options.tls && routeTls(this, checks, 'httpRoute.tls', options.tls, { ...target, name: `${target.name}-route`, hosts });
-    const gateway = checks.required('httpRoute.gatewayName', options.gatewayName, 'gateway', 'the name of the Gateway', '"public"');
-    checks.objectName('httpRoute.gatewayName', gateway);
-    if (options.gatewayNamespace !== undefined) checks.objectName('httpRoute.gatewayNamespace', options.gatewayNamespace);
-    if (options.sectionName !== undefined) checks.objectName('httpRoute.sectionName', options.sectionName);
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props where requests come from and go
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
+  public constructor(scope: Construct, id: string, props: ServerHttpRouteProps) {
+    super(place(scope, id), id);
+    const { target: given, ...rest } = { ...props };
+    this.node.addValidation({ validate: () => (checkWay(checks, target), []) });
+    const checks = new PropChecks(this);
+    const target = routeTarget(this, checks, given);
+    const options = checks.props(rest, SHAPE);
+    const { name, namespace, labels, serviceName, port, path, externalUrl } = target.routeBackend;
+    const metadata = { name, namespace, labels };
+    const hosts = routeHosts(checks, options.hosts);
+    const tls = options.tls && routeTls(this, checks, options.tls, { metadata: { ...metadata, name: `${name}-route` }, hosts });
+    const gateway = checks.required('gatewayName', options.gatewayName, 'gateway', 'the name of the Gateway', '"public"');
+    checks.objectName('gatewayName', gateway);
+    if (options.gatewayNamespace !== undefined) checks.objectName('gatewayNamespace', options.gatewayNamespace);
+    if (options.sectionName !== undefined) checks.objectName('sectionName', options.sectionName);
     this.httpRoute = new HttpRoute(this, 'HttpRoute', {
-      metadata: { ...target.metadata, name: target.name, annotations: checks.annotations('httpRoute.annotations', options.annotations) },
+      metadata: { ...metadata, annotations: checks.annotations('annotations', options.annotations) },
       spec: {
         parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: gateway, namespace: options.gatewayNamespace, sectionName: options.sectionName }],
         hostnames: hosts,
         rules: [
           {
-            matches: [{ path: { type: HttpRouteSpecRulesMatchesPathType.PATH_PREFIX, value: target.path } }],
+            matches: [{ path: { type: HttpRouteSpecRulesMatchesPathType.PATH_PREFIX, value: path } }],
             // with the defaults of the API server: in lists they look like a change to each apply
-            backendRefs: [{ group: '', kind: 'Service', name: target.service.name, port: target.port, weight: 1 }],
+            backendRefs: [{ group: '', kind: 'Service', name: serviceName, port, weight: 1 }],
           },
         ],
       },
     });
     this.certificate = tls?.certificate;
-    this.uri = routeUri(hosts, tls !== undefined, target.path);
+    this.uri = externalUrl ?? routeUri(hosts, tls !== undefined, path);
+    target.addRoute(this, hosts);
+    rejectTakenNames(this, 'target', 'make one HTTPRoute for each tracking server, with all hosts, or another certificate Secret with tls.secretName');
     this.node.defaultChild = this.httpRoute;
   }
 }

@@ -1,10 +1,13 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
-import { RouteTarget, routeHosts, routeUri } from './route';
-import { TlsOptions, routeTls } from './tls';
+import { RouteOptions, checkWay, routeHosts, routeTarget, routeUri } from './route';
+import { IRouteTarget } from './route-target';
+import { routeTls } from './tls';
 import { Ingress } from '../kube/objects';
+import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -12,10 +15,7 @@ import { k8s } from '../../imports/k8s';
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/
  */
-export interface IngressOptions {
-  /** Host names, such as `mlflow.example.com`. */
-  readonly hosts: string[];
-
+export interface IngressOptions extends RouteOptions {
   /**
    * Class of the Ingress.
    *
@@ -32,13 +32,12 @@ export interface IngressOptions {
    * @see https://github.com/kubernetes/ingress-nginx/blob/main/docs/user-guide/nginx-configuration/annotations.md
    */
   readonly annotations?: { [key: string]: string };
+}
 
-  /**
-   * TLS of the hosts.
-   *
-   * @default - none: plain HTTP
-   */
-  readonly tls?: TlsOptions;
+/** Props of `ServerIngress`. */
+export interface ServerIngressProps extends IngressOptions {
+  /** Where the requests go: a tracking server, or the login before it. */
+  readonly target: IRouteTarget;
 }
 
 const SHAPE: Shape<IngressOptions> = { hosts: 'list', className: 'value', annotations: {}, tls: {} };
@@ -51,29 +50,52 @@ const NGINX = {
   'nginx.ingress.kubernetes.io/proxy-send-timeout': '3600',
 };
 
-/** The Ingress of a tracking server. */
+/**
+ * Ingress with the web UI and the API of a tracking server.
+ *
+ * @see https://kubernetes.io/docs/concepts/services-networking/ingress/
+ */
 export class ServerIngress extends Construct {
+  /** The Ingress, which has the name of the tracking server. */
   public readonly ingress: k8s.KubeIngress;
+
+  /** The Certificate, where cert-manager makes it. */
   public readonly certificate?: ApiObject;
+
+  /** URI for clients outside of the cluster, where one of the hosts has no wildcard. */
   public readonly uri?: string;
 
-  public constructor(scope: Construct, id: string, checks: PropChecks, given: IngressOptions, target: RouteTarget) {
-    super(scope, id);
-    const options = checks.props(given, SHAPE, 'ingress.');
-    const hosts = routeHosts(checks, 'ingress.hosts', options.hosts);
-    const tls = options.tls && routeTls(this, checks, 'ingress.tls', options.tls, { ...target, hosts });
-    if (options.className !== undefined) checks.objectName('ingress.className', options.className);
-    const backend = { service: { name: target.service.name, port: { name: 'http' } } };
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props where requests come from and go
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
+  public constructor(scope: Construct, id: string, props: ServerIngressProps) {
+    super(place(scope, id), id);
+    const { target: given, ...rest } = { ...props };
+    this.node.addValidation({ validate: () => (checkWay(checks, target), []) });
+    const checks = new PropChecks(this);
+    const target = routeTarget(this, checks, given);
+    const options = checks.props(rest, SHAPE);
+    const { name, namespace, labels, serviceName, path, externalUrl } = target.routeBackend;
+    const metadata = { name, namespace, labels };
+    const hosts = routeHosts(checks, options.hosts);
+    const tls = options.tls && routeTls(this, checks, options.tls, { metadata, hosts });
+    if (options.className !== undefined) checks.objectName('className', options.className);
+    const backend = { service: { name: serviceName, port: { name: 'http' } } };
     this.ingress = new Ingress(this, 'Ingress', {
-      metadata: { ...target.metadata, name: target.name, annotations: { ...NGINX, ...checks.annotations('ingress.annotations', options.annotations) } },
+      metadata: { ...metadata, annotations: { ...NGINX, ...checks.annotations('annotations', options.annotations) } },
       spec: {
         ingressClassName: options.className,
         ...(tls && { tls: [{ hosts, secretName: tls.secretName }] }),
-        rules: hosts.map((host) => ({ host, http: { paths: [{ path: target.path, pathType: 'Prefix', backend }] } })),
+        rules: hosts.map((host) => ({ host, http: { paths: [{ path, pathType: 'Prefix', backend }] } })),
       },
     });
     this.certificate = tls?.certificate;
-    this.uri = routeUri(hosts, tls !== undefined, target.path);
+    this.uri = externalUrl ?? routeUri(hosts, tls !== undefined, path);
+    target.addRoute(this, hosts);
+    rejectTakenNames(this, 'target', 'make one Ingress for each tracking server, with all hosts, or another certificate Secret with tls.secretName');
     this.node.defaultChild = this.ingress;
   }
 }

@@ -60,14 +60,14 @@ export interface RouteTls {
   readonly certificate?: ApiObject;
 }
 
-/** The Secret of a route, and its Certificate where cert-manager makes it. `prop` is the prop `tls` of the route. */
+/** The Secret of a route, and its Certificate where cert-manager makes it. */
 export function routeTls(
   scope: Construct,
   checks: PropChecks,
-  prop: string,
   given: TlsOptions,
-  route: { readonly name: string; readonly metadata: { readonly namespace: string; readonly labels: { [key: string]: string } }; readonly hosts: string[] },
+  route: { readonly metadata: { readonly name: string; readonly namespace: string; readonly labels: { [key: string]: string } }; readonly hosts: string[] },
 ): RouteTls {
+  const prop = 'tls';
   const options = checks.props(given, SHAPE, `${prop}.`);
   if (options.secretName === undefined && options.certificate === undefined) {
     checks.fault({
@@ -77,7 +77,7 @@ export function routeTls(
       fix: `pass ${prop}.secretName or ${prop}.certificate`,
     });
   }
-  const secretName = checks.objectName(`${prop}.secretName`, options.secretName ?? `${route.name}-tls`);
+  const secretName = checks.objectName(`${prop}.secretName`, options.secretName ?? `${route.metadata.name}-tls`);
   if (options.certificate === undefined) return { secretName };
   const issuer = checks.props(options.certificate, CERTIFICATE, `${prop}.certificate.`);
   const name = checks.required(`${prop}.certificate.issuerName`, issuer.issuerName, 'issuer', 'the name of the issuer', '"letsencrypt"');

@@ -7,7 +7,7 @@ import { place } from '../validation/place';
 import { envFromSecret } from '../kube/pod';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { CREDENTIALS } from '../store/store';
+import { CREDENTIALS, withoutSecrets } from '../store/store';
 import { ICredentials } from '../secrets/credentials';
 import { k8s } from '../../imports/k8s';
 
@@ -218,7 +218,7 @@ export class ExternalS3 extends Construct implements IArtifactStore {
   public constructor(scope: Construct, id: string, props: ExternalS3Props) {
     super(place(scope, id), id);
     const checks = new PropChecks(this);
-    props = checks.props(props, SHAPE);
+    props = checks.props(withoutSecrets(checks, props, ['credentials']), SHAPE);
     this.bucket = checks.bucket('bucket', checks.required('bucket', props.bucket, 'none', 'the bucket', '"my-mlflow-artifacts"'));
     this.artifactsDestination = destination(`s3://${this.bucket}`, keyPrefix(checks, props.prefix));
     this.region = checks.region('region', props.region ?? 'us-east-1');
@@ -329,7 +329,7 @@ function addressingStyle(checks: PropChecks, style: S3AddressingStyle | undefine
   if (style === undefined) return undefined;
   checks.oneOf('addressingStyle', style, Object.values(S3AddressingStyle), 'addressingStyle');
   const name = endpoint?.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (style === S3AddressingStyle.VIRTUAL && name !== undefined && (isIP(name) !== 0 || !name.includes('.') || /\.(svc|local|localhost)$/.test(name))) {
+  if (style === S3AddressingStyle.VIRTUAL && name !== undefined && (isIP(name) !== 0 || !name.includes('.') || /^[^.]+\.[^.]+\.svc(\.|$)|\.(local|localhost)$/.test(name))) {
     checks.fault({
       prop: 'addressingStyle',
       value: style,

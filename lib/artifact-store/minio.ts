@@ -4,23 +4,15 @@ import { IArtifactStore } from './artifact-store';
 import { bucketEnv } from './minio-bucket';
 import { MinioLifecycleRule, MinioTls } from './minio-options';
 import { MAKE_BUCKET_SH } from '../assets.generated';
+import { emptyDir, envFromSecret } from '../kube/pod';
+import { Images } from '../options/images';
+import { ICredentials } from '../secrets/credentials';
 import { MountedFile, caFile, destination, keyPrefix, secretFile } from '../store/external-store';
-import { ImageSource } from '../kube/image-source';
-import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
-import { connect, networkPolicyOptions, podPolicy, toPods } from '../kube/network';
-import { Service, StatefulSet } from '../kube/objects';
-import { place } from '../validation/place';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../kube/pod';
-import { PodSettings } from '../kube/pod-settings';
+import { StatefulStore, StoreKind, StoreServer, StoreSetup, VOLUME } from '../store/stateful-store';
+import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE } from '../store/store';
+import { StoreOptions } from '../store/store-options';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../store/store';
-import { rejectSharedSelector, rejectTakenNames } from '../validation/unique-names';
-import { BootstrapJob } from '../secrets/bootstrap-job';
-import { Credentials, ICredentials } from '../secrets/credentials';
-import { Images } from '../options/images';
-import { StoreOptions } from '../store/store-options';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 9000;
@@ -131,11 +123,7 @@ export interface MinioProps extends StoreOptions {
 }
 
 const SHAPE: Shape<MinioProps> = {
-  name: 'value',
-  namespace: 'value',
-  instance: 'value',
-  image: 'value',
-  bootstrapImage: 'value',
+  ...STORE,
   bucket: 'value',
   prefix: 'value',
   versioning: 'value',
@@ -144,16 +132,19 @@ const SHAPE: Shape<MinioProps> = {
   console: 'value',
   tls: {},
   region: 'value',
-  credentials: CREDENTIALS,
   rootCredentials: CREDENTIALS,
-  storageSize: 'value',
-  storageClassName: 'value',
-  resources: {},
-  images: {},
-  pod: {},
-  networkPolicy: {},
 };
-
+const KIND: StoreKind = {
+  shape: SHAPE,
+  name: 'minio',
+  software: 'minio',
+  component: 'artifact-store',
+  image: Images.MINIO,
+  port: PORT,
+  headless: false,
+  user: { id: 'User', suffix: 'user', username: 'minio-', usernameKey: 'AWS_ACCESS_KEY_ID', passwordKey: 'AWS_SECRET_ACCESS_KEY' },
+  administrator: { prop: 'rootCredentials', id: 'Root', suffix: 'root', username: 'minio-root-' },
+};
 const TLS: Shape<MinioTls> = { secretName: 'value', ca: {} };
 
 /**
@@ -162,17 +153,12 @@ const TLS: Shape<MinioTls> = { secretName: 'value', ca: {} };
  *
  * @see https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/
  */
-export class Minio extends Construct implements IArtifactStore {
+export class Minio extends StatefulStore implements IArtifactStore {
   public readonly artifactsDestination: string;
   public readonly environment: k8s.EnvVar[];
-  public readonly secretNamespace?: string;
   public readonly volumes?: k8s.Volume[];
   public readonly volumeMounts?: k8s.VolumeMount[];
-  public readonly egress?: k8s.NetworkPolicyEgressRule[];
   public readonly userMayComeLate?: boolean;
-
-  /** Namespace of all objects. */
-  public readonly namespace: string;
 
   /** Bucket for the artifacts. */
   public readonly bucket: string;
@@ -186,41 +172,8 @@ export class Minio extends Construct implements IArtifactStore {
   /** Region of the server. */
   public readonly region: string;
 
-  /** User who may use the bucket, with whose keys the tracking server works. */
-  public readonly credentials: ICredentials;
-
   /** Root user of the server. */
   public readonly rootCredentials: ICredentials;
-
-  /** The server. */
-  public readonly statefulSet: k8s.KubeStatefulSet;
-
-  /** Service of the server: the S3 API at port 9000, the console, if there is one, at port 9001. */
-  public readonly service: k8s.KubeService;
-
-  /** Labels that select the pod of the server. */
-  public readonly podLabels: { [key: string]: string };
-
-  /** Job that makes bucket, user and policy. Its name in the YAML carries a fingerprint of its spec, after all patches. */
-  public readonly bootstrapJob: k8s.KubeJob;
-
-  /** ServiceAccount of the bootstrap Job. */
-  public readonly bootstrapServiceAccount: k8s.KubeServiceAccount;
-
-  /** Role of the bootstrap Job: it may read, and where they are generated fill, the Secrets of this store. */
-  public readonly bootstrapRole: k8s.KubeRole;
-
-  /** RoleBinding of the bootstrap Job. */
-  public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
-
-  /** ConfigMap with the scripts of the bootstrap Job. */
-  public readonly bootstrapScripts: k8s.KubeConfigMap;
-
-  /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
-  public readonly networkPolicy?: k8s.KubeNetworkPolicy;
-
-  /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
-  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
 
   /**
    * @param scope the construct to which this one belongs
@@ -229,166 +182,19 @@ export class Minio extends Construct implements IArtifactStore {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: MinioProps = {}) {
-    super(place(scope, id), id);
-    const checks = new PropChecks(this);
-    props = checks.props(props, SHAPE);
-    const name = storeName(checks, props.name ?? 'minio');
-    const images = new ImageSource(checks, props.images);
-    const image = images.of('image', props.image ?? Images.MINIO);
-    const part: Part = { name: 'minio', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'artifact-store', image };
-    this.podLabels = selectorLabels(part);
-    this.namespace = checks.namespace(this, props.namespace);
-    this.bucket = checks.bucket('bucket', props.bucket ?? 'mlflow-bucket');
-    this.region = checks.region('region', props.region ?? 'us-east-1');
-    const host = `${name}.${this.namespace}.svc.cluster.local`;
-    const tls = props.tls && serverTls(checks, props.tls);
-    const scheme = tls ? 'https' : 'http';
-    this.endpointUrl = `${scheme}://${host}:${PORT}`;
-    const hasConsole = checks.flag('console', props.console ?? true);
-    if (hasConsole) this.consoleUrl = `${scheme}://${host}:${CONSOLE_PORT}`;
-    const prefix = keyPrefix(checks, props.prefix);
-    const storageSize = checks.size('storageSize', props.storageSize ?? STORE_SIZE);
-    const quota = props.quota === undefined ? undefined : checks.size('quota', props.quota);
-    const storageClassName = checks.storageClassName(props.storageClassName);
-    const metadata = { name, namespace: this.namespace, labels: labels(part) };
-    const pod = new PodSettings(checks, props.pod, images);
-    const network = networkPolicyOptions(checks, props.networkPolicy);
-    const connection = toPods(this.podLabels, PORT);
-    this.egress = [connection];
-
-    this.rootCredentials =
-      props.rootCredentials ??
-      new Credentials(this, 'Root', { secretName: `${name}-root`, username: 'minio-root-', namespace: this.namespace, labels: labels(part) });
-    this.credentials =
-      props.credentials ??
-      new Credentials(this, 'User', {
-        secretName: `${name}-user`,
-        username: 'minio-',
-        usernameKey: 'AWS_ACCESS_KEY_ID',
-        passwordKey: 'AWS_SECRET_ACCESS_KEY',
-        namespace: this.namespace,
-        labels: labels(part),
-      });
-    this.secretNamespace = this.credentials.namespace;
+    let own!: MinioServer;
+    super(scope, id, props, KIND, (setup) => (own = serverOf(setup as StoreSetup<MinioProps>)));
+    this.rootCredentials = own.administrator;
+    this.bucket = own.bucket;
+    this.region = own.region;
+    this.endpointUrl = own.storeUrl;
+    this.consoleUrl = own.consoleUrl;
+    this.artifactsDestination = destination(`s3://${this.bucket}`, own.prefix);
     // where the cluster makes up the keys, the Secret is filled after the user is made
     this.userMayComeLate = !this.credentials.generated;
-    checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, rootCredentials: this.rootCredentials });
-
-    this.service = new Service(this, 'Service', {
-      metadata,
-      spec: {
-        type: 'ClusterIP',
-        selector: this.podLabels,
-        ports: [
-          { name: 's3', port: PORT, targetPort: k8s.IntOrString.fromString('s3') },
-          ...(hasConsole ? [{ name: 'console', port: CONSOLE_PORT, targetPort: k8s.IntOrString.fromString('console') }] : []),
-        ],
-      },
-    });
-
-    const healthy = (page: string): k8s.Probe => ({
-      httpGet: { path: `/minio/health/${page}`, port: k8s.IntOrString.fromString('s3'), ...(tls && { scheme: 'HTTPS' }) },
-      timeoutSeconds: 5,
-    });
-    this.statefulSet = new StatefulSet(this, 'StatefulSet', {
-      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true, serviceWithAddress: true }) },
-      spec: {
-        serviceName: name,
-        replicas: 1,
-        selector: { matchLabels: this.podLabels },
-        template: {
-          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
-          spec: pod.complete({
-            ...pod.placement(this.podLabels),
-            automountServiceAccountToken: false,
-            enableServiceLinks: false,
-            securityContext: POD_SECURITY,
-            terminationGracePeriodSeconds: 60,
-            containers: [
-              {
-                name: 'minio',
-                image,
-                imagePullPolicy: images.pullPolicy,
-                // no command: the images name their server differently, and each entry point finds its own
-                args: ['server', '/data', ...(hasConsole ? [`--console-address=:${CONSOLE_PORT}`] : []), ...(tls ? [`--certs-dir=${CERTS_DIR}`] : [])],
-                env: [
-                  envFromSecret('MINIO_ROOT_USER', this.rootCredentials.secretName, this.rootCredentials.usernameKey),
-                  envFromSecret('MINIO_ROOT_PASSWORD', this.rootCredentials.secretName, this.rootCredentials.passwordKey),
-                  { name: 'MINIO_SITE_REGION', value: this.region },
-                  // the server would ask the internet for updates
-                  { name: 'MINIO_UPDATE', value: 'off' },
-                  ...(hasConsole ? [] : [{ name: 'MINIO_BROWSER', value: 'off' }]),
-                  { name: 'HOME', value: '/tmp' },
-                ],
-                ports: [
-                  { name: 's3', containerPort: PORT },
-                  ...(hasConsole ? [{ name: 'console', containerPort: CONSOLE_PORT }] : []),
-                ],
-                startupProbe: { ...healthy('live'), periodSeconds: 2, failureThreshold: 150 },
-                readinessProbe: { ...healthy('ready'), periodSeconds: 5, failureThreshold: 3 },
-                livenessProbe: { ...healthy('live'), periodSeconds: 10, failureThreshold: 6 },
-                resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
-                securityContext: CONTAINER_SECURITY,
-                terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [
-                  { name: 'data', mountPath: '/data' },
-                  { name: 'tmp', mountPath: '/tmp' },
-                  ...(tls ? [{ name: 'certs', mountPath: CERTS_DIR, readOnly: true }] : []),
-                ],
-              },
-            ],
-            volumes: [emptyDir('tmp', '512Mi'), ...(tls ? [tls.certs] : [])],
-          }),
-        },
-        volumeClaimTemplates: [volumeClaim('data', this.podLabels, storageSize, storageClassName)],
-      },
-    });
-    rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
-    rejectSharedSelector(this, name, this.namespace, this.podLabels);
-    this.node.defaultChild = this.statefulSet;
-
-    const bootstrap = new BootstrapJob(this, 'Bootstrap', {
-      part,
-      name,
-      namespace: this.namespace,
-      pythonImage: images.of('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
-      images,
-      pod,
-      egress: network && [connection, ...network.egress],
-      admin: this.rootCredentials,
-      user: this.credentials,
-      toolImage: image,
-      storeUrl: this.endpointUrl,
-      script: { name: 'make-bucket.sh', text: MAKE_BUCKET_SH },
-      scriptEnv: [
-        { name: 'STORE_URL', value: this.endpointUrl },
-        { name: 'STORE_NAME', value: name },
-        { name: 'BUCKET', value: this.bucket },
-        { name: 'REGION', value: this.region },
-        { name: 'POLICY', value: `${this.bucket}-only` },
-        { name: 'ADMIN_SECRET', value: this.rootCredentials.secretName },
-        { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
-        ...bucketEnv(checks, { ...props, prefix, quota, storageSize }),
-        // what mc, a program in Go, knows authorities from
-        ...(tls ? [{ name: 'SSL_CERT_FILE', value: tls.ca.path }] : []),
-      ],
-      ...(tls && { scriptVolumes: [tls.ca.volume], scriptMounts: [tls.ca.mount] }),
-    });
-    this.bootstrapJob = bootstrap.job;
-    this.bootstrapServiceAccount = bootstrap.serviceAccount;
-    this.bootstrapRole = bootstrap.role;
-    this.bootstrapRoleBinding = bootstrap.roleBinding;
-    this.bootstrapScripts = bootstrap.scripts;
-    this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
-    connect(this, bootstrap.podLabels);
-    if (network !== undefined) {
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, ports: [PORT], server: this, ...network });
-    }
-
-    this.artifactsDestination = destination(`s3://${this.bucket}`, prefix);
-    if (tls) {
-      this.volumes = [tls.ca.volume];
-      this.volumeMounts = [tls.ca.mount];
+    if (own.ca) {
+      this.volumes = [own.ca.volume];
+      this.volumeMounts = [own.ca.mount];
     }
     this.environment = [
       envFromSecret('AWS_ACCESS_KEY_ID', this.credentials.secretName, this.credentials.usernameKey),
@@ -396,9 +202,89 @@ export class Minio extends Construct implements IArtifactStore {
       { name: 'MLFLOW_S3_ENDPOINT_URL', value: this.endpointUrl },
       { name: 'AWS_DEFAULT_REGION', value: this.region },
       { name: 'AWS_REGION', value: this.region },
-      ...(tls ? [{ name: 'AWS_CA_BUNDLE', value: tls.ca.path }] : []),
+      ...(own.ca ? [{ name: 'AWS_CA_BUNDLE', value: own.ca.path }] : []),
     ];
   }
+}
+
+interface MinioServer extends StoreServer {
+  readonly administrator: ICredentials;
+  readonly bucket: string;
+  readonly prefix?: string;
+  readonly region: string;
+  readonly storeUrl: string;
+  readonly consoleUrl?: string;
+  readonly ca?: MountedFile;
+}
+
+function serverOf({ checks, props, name, host, administrator, storageSize }: StoreSetup<MinioProps>): MinioServer {
+  const bucket = checks.bucket('bucket', props.bucket ?? 'mlflow-bucket');
+  const region = checks.region('region', props.region ?? 'us-east-1');
+  const tls = props.tls && serverTls(checks, props.tls);
+  const scheme = tls ? 'https' : 'http';
+  const storeUrl = `${scheme}://${host}:${PORT}`;
+  const hasConsole = checks.flag('console', props.console ?? true);
+  const prefix = keyPrefix(checks, props.prefix);
+  const quota = props.quota === undefined ? undefined : checks.size('quota', props.quota);
+  const healthy = (page: string): k8s.Probe => ({
+    httpGet: { path: `/minio/health/${page}`, port: k8s.IntOrString.fromString('s3'), ...(tls && { scheme: 'HTTPS' }) },
+    timeoutSeconds: 5,
+  });
+  return {
+    administrator,
+    bucket,
+    prefix,
+    region,
+    storeUrl,
+    consoleUrl: hasConsole ? `${scheme}://${host}:${CONSOLE_PORT}` : undefined,
+    ca: tls?.ca,
+    container: {
+      name: 'minio',
+      // no command: the images name their server differently, and each entry point finds its own
+      args: ['server', '/data', ...(hasConsole ? [`--console-address=:${CONSOLE_PORT}`] : []), ...(tls ? [`--certs-dir=${CERTS_DIR}`] : [])],
+      env: [
+        envFromSecret('MINIO_ROOT_USER', administrator.secretName, administrator.usernameKey),
+        envFromSecret('MINIO_ROOT_PASSWORD', administrator.secretName, administrator.passwordKey),
+        { name: 'MINIO_SITE_REGION', value: region },
+        // the server would ask the internet for updates
+        { name: 'MINIO_UPDATE', value: 'off' },
+        ...(hasConsole ? [] : [{ name: 'MINIO_BROWSER', value: 'off' }]),
+        { name: 'HOME', value: '/tmp' },
+      ],
+      ports: [
+        { name: 's3', containerPort: PORT },
+        ...(hasConsole ? [{ name: 'console', containerPort: CONSOLE_PORT }] : []),
+      ],
+      startupProbe: { ...healthy('live'), periodSeconds: 2, failureThreshold: 150 },
+      readinessProbe: { ...healthy('ready'), periodSeconds: 5, failureThreshold: 3 },
+      livenessProbe: { ...healthy('live'), periodSeconds: 10, failureThreshold: 6 },
+      volumeMounts: [
+        { name: VOLUME, mountPath: '/data' },
+        { name: 'tmp', mountPath: '/tmp' },
+        ...(tls ? [{ name: 'certs', mountPath: CERTS_DIR, readOnly: true }] : []),
+      ],
+    },
+    volumes: [emptyDir('tmp', '512Mi'), ...(tls ? [tls.certs] : [])],
+    terminationGracePeriodSeconds: 60,
+    ports: [
+      { name: 's3', port: PORT, targetPort: k8s.IntOrString.fromString('s3') },
+      ...(hasConsole ? [{ name: 'console', port: CONSOLE_PORT, targetPort: k8s.IntOrString.fromString('console') }] : []),
+    ],
+    script: { name: 'make-bucket.sh', text: MAKE_BUCKET_SH },
+    scriptEnv: [
+      { name: 'STORE_URL', value: storeUrl },
+      { name: 'STORE_NAME', value: name },
+      { name: 'BUCKET', value: bucket },
+      { name: 'REGION', value: region },
+      { name: 'POLICY', value: `${bucket}-only` },
+      { name: 'ADMIN_SECRET', value: administrator.secretName },
+      { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
+      ...bucketEnv(checks, { ...props, prefix, quota, storageSize }),
+      // what mc, a program in Go, knows authorities from
+      ...(tls ? [{ name: 'SSL_CERT_FILE', value: tls.ca.path }] : []),
+    ],
+    ...(tls && { scriptVolumes: [tls.ca.volume], scriptMounts: [tls.ca.mount] }),
+  };
 }
 
 /** The volume of the server with its certificate, and the file with that of the authority. */

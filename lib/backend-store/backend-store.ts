@@ -1,3 +1,4 @@
+import { Connections } from '../kube/connections';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -48,8 +49,24 @@ export interface IBackendStore {
   /**
    * What the NetworkPolicies of the pods which use the store let out.
    *
-   * @default - nothing, so that another NetworkPolicy has to
+   * @default - everything, since nobody knows where the store is
    * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
    */
   readonly egress?: k8s.NetworkPolicyEgressRule[];
+
+  /**
+   * Who may connect to the pods of the store. The tracking server adds itself, by `allowFromPods`.
+   *
+   * @default - nobody has to be let in
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+   */
+  readonly connections?: Connections;
+
+  /**
+   * Names of the PersistentVolumeClaims of the store, in the namespace of the tracking server. Metrics watch how full they are.
+   *
+   * @default - none
+   * @see https://kubernetes.io/docs/concepts/storage/persistent-volumes/
+   */
+  readonly volumeClaims?: string[];
 }

@@ -6,7 +6,7 @@ import { place } from '../validation/place';
 import { envFromSecret } from '../kube/pod';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { CREDENTIALS } from '../store/store';
+import { CREDENTIALS, withoutSecrets } from '../store/store';
 import { ICredentials } from '../secrets/credentials';
 import { k8s } from '../../imports/k8s';
 
@@ -177,7 +177,7 @@ export class ExternalPostgres extends Construct implements IBackendStore {
   public constructor(scope: Construct, id: string, props: ExternalPostgresProps) {
     super(place(scope, id), id);
     const checks = new PropChecks(this);
-    props = checks.props(props, SHAPE);
+    props = checks.props(withoutSecrets(checks, props, ['credentials']), SHAPE);
     const example = 'mlflow.abc123.eu-west-1.rds.amazonaws.com';
     this.host = host(checks, 'host', checks.required('host', props.host, 'none', 'the server', JSON.stringify(example)), example);
     this.port = remotePort(checks, 'port', props.port ?? PORT, PORT);

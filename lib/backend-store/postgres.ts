@@ -1,22 +1,14 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
 import { MAKE_DATABASE_SH } from '../assets.generated';
-import { ImageSource } from '../kube/image-source';
-import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
-import { connect, networkPolicyOptions, podPolicy, toPods } from '../kube/network';
-import { Service, StatefulSet } from '../kube/objects';
-import { place } from '../validation/place';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret, volumeClaim } from '../kube/pod';
-import { PodSettings } from '../kube/pod-settings';
+import { emptyDir, envFromSecret } from '../kube/pod';
+import { Images } from '../options/images';
+import { ICredentials } from '../secrets/credentials';
+import { StatefulStore, StoreKind, StoreServer, StoreSetup, VOLUME } from '../store/stateful-store';
+import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE } from '../store/store';
+import { StoreOptions } from '../store/store-options';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../store/store';
-import { rejectSharedSelector, rejectTakenNames } from '../validation/unique-names';
-import { BootstrapJob } from '../secrets/bootstrap-job';
-import { Credentials, ICredentials } from '../secrets/credentials';
-import { Images } from '../options/images';
-import { StoreOptions } from '../store/store-options';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 5432;
@@ -64,21 +56,17 @@ export interface PostgresProps extends StoreOptions {
   readonly superuserCredentials?: ICredentials;
 }
 
-const SHAPE: Shape<PostgresProps> = {
-  name: 'value',
-  namespace: 'value',
-  instance: 'value',
-  image: 'value',
-  bootstrapImage: 'value',
-  database: 'value',
-  credentials: CREDENTIALS,
-  superuserCredentials: CREDENTIALS,
-  storageSize: 'value',
-  storageClassName: 'value',
-  resources: {},
-  images: {},
-  pod: {},
-  networkPolicy: {},
+const SHAPE: Shape<PostgresProps> = { ...STORE, database: 'value', superuserCredentials: CREDENTIALS };
+const KIND: StoreKind = {
+  shape: SHAPE,
+  name: 'postgres',
+  software: 'postgresql',
+  component: 'backend-store',
+  image: Images.POSTGRES,
+  port: PORT,
+  headless: true,
+  user: { id: 'User', suffix: 'user', username: 'mlflow' },
+  administrator: { prop: 'superuserCredentials', id: 'Superuser', suffix: 'superuser', username: 'postgres' },
 };
 
 /**
@@ -86,14 +74,9 @@ const SHAPE: Shape<PostgresProps> = {
  *
  * @see https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/
  */
-export class Postgres extends Construct implements IBackendStore {
+export class Postgres extends StatefulStore implements IBackendStore {
   public readonly uri?: string;
   public readonly environment: k8s.EnvVar[];
-  public readonly secretNamespace?: string;
-  public readonly egress?: k8s.NetworkPolicyEgressRule[];
-
-  /** Namespace of all objects. */
-  public readonly namespace: string;
 
   /** Host name of the server, which resolves in the whole cluster. */
   public readonly host: string;
@@ -104,41 +87,8 @@ export class Postgres extends Construct implements IBackendStore {
   /** Name of the database. */
   public readonly database: string;
 
-  /** User of the database, with whom the tracking server logs in. */
-  public readonly credentials: ICredentials;
-
   /** Superuser of the server. */
   public readonly superuserCredentials: ICredentials;
-
-  /** The server. */
-  public readonly statefulSet: k8s.KubeStatefulSet;
-
-  /** Headless Service of the server. */
-  public readonly service: k8s.KubeService;
-
-  /** Labels that select the pod of the server. */
-  public readonly podLabels: { [key: string]: string };
-
-  /** Job that makes the database and its user. Its name in the YAML carries a fingerprint of its spec, after all patches. */
-  public readonly bootstrapJob: k8s.KubeJob;
-
-  /** ServiceAccount of the bootstrap Job. */
-  public readonly bootstrapServiceAccount: k8s.KubeServiceAccount;
-
-  /** Role of the bootstrap Job: it may read, and where they are generated fill, the Secrets of this store. */
-  public readonly bootstrapRole: k8s.KubeRole;
-
-  /** RoleBinding of the bootstrap Job. */
-  public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
-
-  /** ConfigMap with the scripts of the bootstrap Job. */
-  public readonly bootstrapScripts: k8s.KubeConfigMap;
-
-  /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
-  public readonly networkPolicy?: k8s.KubeNetworkPolicy;
-
-  /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
-  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
 
   /**
    * @param scope the construct to which this one belongs
@@ -147,144 +97,81 @@ export class Postgres extends Construct implements IBackendStore {
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: PostgresProps = {}) {
-    super(place(scope, id), id);
-    const checks = new PropChecks(this);
-    props = checks.props(props, SHAPE);
-    const name = storeName(checks, props.name ?? 'postgres');
-    const images = new ImageSource(checks, props.images);
-    const image = images.of('image', props.image ?? Images.POSTGRES);
-    const part: Part = { name: 'postgresql', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'backend-store', image };
-    this.podLabels = selectorLabels(part);
-    this.namespace = checks.namespace(this, props.namespace);
-    this.database = props.database ?? 'mlflow';
-    if (!IDENTIFIER.test(this.database) || ['postgres', 'template0', 'template1'].includes(this.database)) {
-      checks.fault({
-        prop: 'database',
-        value: this.database,
-        rule:
-          'a database name has lower-case letters, digits and "_", no digit first, at most 63 characters, and is none of the server\'s own (postgres, template0, template1) ' +
-          '(https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS)',
-        fix: 'pass a name such as "mlflow"',
-      });
-    }
-    const storageClassName = checks.storageClassName(props.storageClassName);
-    const metadata = { name, namespace: this.namespace, labels: labels(part) };
-    const pod = new PodSettings(checks, props.pod, images);
-    const network = networkPolicyOptions(checks, props.networkPolicy);
-    const connection = toPods(this.podLabels, PORT);
-    this.egress = [connection];
-
-    this.superuserCredentials =
-      props.superuserCredentials ??
-      new Credentials(this, 'Superuser', { secretName: `${name}-superuser`, username: 'postgres', namespace: this.namespace, labels: labels(part) });
-    this.credentials =
-      props.credentials ??
-      new Credentials(this, 'User', { secretName: `${name}-user`, username: 'mlflow', namespace: this.namespace, labels: labels(part) });
-    this.secretNamespace = this.credentials.namespace;
-    checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, superuserCredentials: this.superuserCredentials });
-
-    this.service = new Service(this, 'Service', {
-      metadata,
-      spec: {
-        clusterIp: 'None',
-        selector: this.podLabels,
-        ports: [{ name: 'postgresql', port: PORT, targetPort: k8s.IntOrString.fromString('postgresql') }],
-      },
-    });
-
-    const ready = { exec: { command: ['pg_isready', '--host=127.0.0.1', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
-    this.statefulSet = new StatefulSet(this, 'StatefulSet', {
-      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true }) },
-      spec: {
-        serviceName: name,
-        replicas: 1,
-        selector: { matchLabels: this.podLabels },
-        template: {
-          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
-          spec: pod.complete({
-            ...pod.placement(this.podLabels),
-            automountServiceAccountToken: false,
-            enableServiceLinks: false,
-            securityContext: POD_SECURITY,
-            // time for a checkpoint: a server that is killed has to replay its log at the next start
-            terminationGracePeriodSeconds: 120,
-            containers: [
-              {
-                name: 'postgresql',
-                image,
-                imagePullPolicy: images.pullPolicy,
-                env: [
-                  envFromSecret('POSTGRES_USER', this.superuserCredentials.secretName, this.superuserCredentials.usernameKey),
-                  envFromSecret('POSTGRES_PASSWORD', this.superuserCredentials.secretName, this.superuserCredentials.passwordKey),
-                  { name: 'POSTGRES_DB', value: 'postgres' },
-                  { name: 'POSTGRES_INITDB_ARGS', value: '--auth-host=scram-sha-256 --data-checksums' },
-                  // one level below the mount, since a volume can have a lost+found in its root
-                  { name: 'PGDATA', value: `${VOLUME_PATH}/pgdata` },
-                ],
-                ports: [{ name: 'postgresql', containerPort: PORT }],
-                // a first start makes the cluster of databases, a start after a crash replays the log
-                startupProbe: { ...ready, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 300 },
-                readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
-                // a server that recovers refuses clients for a while, and to kill it then would begin it anew
-                livenessProbe: { tcpSocket: { port: k8s.IntOrString.fromString('postgresql') }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
-                resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
-                securityContext: CONTAINER_SECURITY,
-                terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [
-                  { name: 'data', mountPath: VOLUME_PATH },
-                  { name: 'run', mountPath: '/var/run/postgresql' },
-                  { name: 'tmp', mountPath: '/tmp' },
-                ],
-              },
-            ],
-            volumes: [emptyDir('run', '16Mi'), emptyDir('tmp', '512Mi')],
-          }),
-        },
-        volumeClaimTemplates: [
-          volumeClaim('data', this.podLabels, checks.size('storageSize', props.storageSize ?? STORE_SIZE), storageClassName),
-        ],
-      },
-    });
-    rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
-    rejectSharedSelector(this, name, this.namespace, this.podLabels);
-    this.node.defaultChild = this.statefulSet;
-
-    const bootstrap = new BootstrapJob(this, 'Bootstrap', {
-      part,
-      name,
-      namespace: this.namespace,
-      pythonImage: images.of('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
-      images,
-      pod,
-      egress: network && [connection, ...network.egress],
-      admin: this.superuserCredentials,
-      user: this.credentials,
-      toolImage: image,
-      script: { name: 'make-database.sh', text: MAKE_DATABASE_SH },
-      scriptEnv: [
-        { name: 'PGHOST', value: name },
-        { name: 'PGPORT', value: String(PORT) },
-        { name: 'DATABASE', value: this.database },
-        { name: 'ADMIN_SECRET', value: this.superuserCredentials.secretName },
-        { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
-      ],
-    });
-    this.bootstrapJob = bootstrap.job;
-    this.bootstrapServiceAccount = bootstrap.serviceAccount;
-    this.bootstrapRole = bootstrap.role;
-    this.bootstrapRoleBinding = bootstrap.roleBinding;
-    this.bootstrapScripts = bootstrap.scripts;
-    this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
-    connect(this, bootstrap.podLabels);
-    if (network !== undefined) {
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, ports: [PORT], server: this, ...network });
-    }
-
-    this.host = `${name}.${this.namespace}.svc.cluster.local`;
+    let own!: PostgresServer;
+    super(scope, id, props, KIND, (setup) => (own = serverOf(setup as StoreSetup<PostgresProps>)));
+    this.superuserCredentials = own.administrator;
+    this.database = own.database;
+    this.host = own.host;
     this.uri = `postgresql://${this.host}:${PORT}/${this.database}`;
     this.environment = [
       envFromSecret('PGUSER', this.credentials.secretName, this.credentials.usernameKey),
       envFromSecret('PGPASSWORD', this.credentials.secretName, this.credentials.passwordKey),
     ];
   }
+}
+
+interface PostgresServer extends StoreServer {
+  readonly host: string;
+  readonly database: string;
+  readonly administrator: ICredentials;
+}
+
+function serverOf({ checks, props, name, host, user, administrator }: StoreSetup<PostgresProps>): PostgresServer {
+  const database = databaseName(checks, props.database ?? 'mlflow');
+  // localhost is 127.0.0.1 and ::1, and pg_isready tries both
+  const ready = { exec: { command: ['pg_isready', '--host=localhost', `--port=${PORT}`, '--username=postgres', '--quiet'] } };
+  return {
+    host,
+    database,
+    administrator,
+    container: {
+      name: 'postgresql',
+      env: [
+        envFromSecret('POSTGRES_USER', administrator.secretName, administrator.usernameKey),
+        envFromSecret('POSTGRES_PASSWORD', administrator.secretName, administrator.passwordKey),
+        { name: 'POSTGRES_DB', value: 'postgres' },
+        { name: 'POSTGRES_INITDB_ARGS', value: '--auth-host=scram-sha-256 --data-checksums' },
+        // one level below the mount, since a volume can have a lost+found in its root
+        { name: 'PGDATA', value: `${VOLUME_PATH}/pgdata` },
+      ],
+      ports: [{ name: 'postgresql', containerPort: PORT }],
+      // a first start makes the cluster of databases, a start after a crash replays the log
+      startupProbe: { ...ready, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 300 },
+      readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
+      // a server that recovers refuses clients for a while, and to kill it then would begin it anew
+      livenessProbe: { tcpSocket: { port: k8s.IntOrString.fromString('postgresql') }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+      volumeMounts: [
+        { name: VOLUME, mountPath: VOLUME_PATH },
+        { name: 'run', mountPath: '/var/run/postgresql' },
+        { name: 'tmp', mountPath: '/tmp' },
+      ],
+    },
+    volumes: [emptyDir('run', '16Mi'), emptyDir('tmp', '512Mi')],
+    // time for a checkpoint: a server that is killed has to replay its log at the next start
+    terminationGracePeriodSeconds: 120,
+    ports: [{ name: 'postgresql', port: PORT, targetPort: k8s.IntOrString.fromString('postgresql') }],
+    script: { name: 'make-database.sh', text: MAKE_DATABASE_SH },
+    scriptEnv: [
+      { name: 'PGHOST', value: name },
+      { name: 'PGPORT', value: String(PORT) },
+      { name: 'DATABASE', value: database },
+      { name: 'ADMIN_SECRET', value: administrator.secretName },
+      { name: 'USER_SECRET', value: user.secretName },
+      { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
+    ],
+  };
+}
+
+function databaseName(checks: PropChecks, name: string): string {
+  if (!IDENTIFIER.test(name) || ['postgres', 'template0', 'template1'].includes(name)) {
+    checks.fault({
+      prop: 'database',
+      value: name,
+      rule:
+        'a database name has lower-case letters, digits and "_", no digit first, at most 63 characters, and is none of the server\'s own (postgres, template0, template1) ' +
+        '(https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS)',
+      fix: 'pass a name such as "mlflow"',
+    });
+  }
+  return name;
 }

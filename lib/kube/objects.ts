@@ -1,8 +1,10 @@
 import { ApiObject, JsonPatch } from 'cdk8s';
+import { Construct } from 'constructs';
 import { fingerprint } from './hash';
 import { Certificate as CertificateObject } from '../../imports/cert-manager.io';
 import { ExternalSecret as ExternalSecretObject } from '../../imports/external-secrets.io';
 import { HttpRoute as HttpRouteObject } from '../../imports/gateway.networking.k8s.io';
+import { compareBy } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 import { PrometheusRule as PrometheusRuleObject } from '../../imports/prometheusrule-monitoring.coreos.com';
 import { ServiceMonitor as ServiceMonitorObject } from '../../imports/servicemonitor-monitoring.coreos.com';
@@ -93,12 +95,35 @@ class StableStatefulSet extends k8s.KubeStatefulSet {
 export const StatefulSet = patchable(StableStatefulSet);
 
 /**
- * A Job whose name carries a fingerprint of its spec: the template of a Job is immutable, so a changed one has
- * to be another Job for `kubectl apply` to take it. Computed from the rendered object, after all patches.
+ * A Job whose name carries a fingerprint of its spec: the template of a Job is immutable, so a changed one has to be another
+ * Job for `kubectl apply` to take it. The name is computed from the rendered object when it is read, after all patches so
+ * far: read it last.
  */
 export class ContentNamedJob extends patchable(k8s.KubeJob) {
-  public override toJson(): unknown {
-    const json = super.toJson() as { metadata: { name: string }; spec: unknown };
-    return { ...json, metadata: { ...json.metadata, name: `${json.metadata.name}-${fingerprint(json.spec)}` } };
+  private rendering = false;
+
+  public constructor(scope: Construct, id: string, props: k8s.KubeJobProps) {
+    super(scope, id, props);
+    const { name } = this;
+    compareBy(this, name);
+    // cdk8s has the name as a plain field, here and in the metadata, and renders it from there
+    const computed = { get: () => (this.rendering ? name : this.toJson().metadata.name), enumerable: true };
+    Object.defineProperty(this, 'name', computed);
+    Object.defineProperty(this.metadata, 'name', computed);
   }
+
+  public override toJson(): Job {
+    this.rendering = true;
+    try {
+      const job = super.toJson() as Job;
+      return { ...job, metadata: { ...job.metadata, name: `${job.metadata.name}-${fingerprint(job.spec)}` } };
+    } finally {
+      this.rendering = false;
+    }
+  }
+}
+
+interface Job {
+  readonly metadata: { readonly name: string };
+  readonly spec: unknown;
 }

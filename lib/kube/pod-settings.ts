@@ -20,6 +20,7 @@ const POD: Shape<PodOptions> = {
   volumeMounts: 'list',
   initContainers: 'list',
   sidecars: 'list',
+  terminationGracePeriod: 'value',
 };
 const SPREAD: Shape<TopologySpread> = { topologyKey: 'value', maxSkew: 'value', required: 'value' };
 /** The labels that the constructs set themselves. */
@@ -29,6 +30,9 @@ const RESTRICTED = 'the Pod Security Standard restricted (https://kubernetes.io/
 
 /** What a user wants of the pods of a construct, checked. */
 export class PodSettings {
+  /** Seconds that a pod which is asked to stop may take, where the user says so. */
+  public readonly terminationGracePeriod?: number;
+
   private readonly options: PodOptions;
   private readonly spreads: Omit<k8s.TopologySpreadConstraint, 'labelSelector'>[];
 
@@ -61,10 +65,8 @@ export class PodSettings {
         fix: 'leave it out, or take a label of your own such as "example.com/team"',
       });
     }
-    this.options.volumes!.forEach((volume, index) => {
-      const kind = Object.keys(volume).find((member) => member !== 'name' && !VOLUMES.includes(member));
-      if (kind !== undefined) checks.fault({ prop: `${prop}.volumes[${index}]`, value: kind, rule: `a volume is one of ${VOLUMES.join(', ')}: the pods of this library pass ${RESTRICTED}`, fix: 'pass such a volume, for example a persistentVolumeClaim' });
-    });
+    if (given.terminationGracePeriod !== undefined) this.terminationGracePeriod = checks.seconds(`${prop}.terminationGracePeriod`, given.terminationGracePeriod);
+    this.options.volumes!.forEach((volume, index) => checkVolume(checks, `${prop}.volumes[${index}]`, volume));
   }
 
   public labels(own: Labels): Labels {
@@ -107,11 +109,12 @@ export class PodSettings {
     volumeMounts!.forEach(({ name }, index) => {
       if (!mountable.has(name)) this.checks.fault({ prop: `${this.prop}.volumeMounts[${index}]`, value: name, rule: 'the pod has no volume of this name (https://kubernetes.io/docs/concepts/storage/volumes/)', fix: `pass it in ${this.prop}.volumes` });
     });
-    const init = [...(pod.initContainers ?? []), ...this.restricted('initContainers', initContainers!)];
+    const init = [...(pod.initContainers ?? []), ...this.restricted(`${this.prop}.initContainers`, initContainers!)];
     return {
       ...pod,
+      ...(this.terminationGracePeriod !== undefined && { terminationGracePeriodSeconds: this.terminationGracePeriod }),
       ...(init.length > 0 && { initContainers: init }),
-      containers: [{ ...server, volumeMounts: [...(server.volumeMounts ?? []), ...volumeMounts!] }, ...others, ...this.restricted('sidecars', sidecars!)],
+      containers: [{ ...server, volumeMounts: [...(server.volumeMounts ?? []), ...volumeMounts!] }, ...others, ...this.restricted(`${this.prop}.sidecars`, sidecars!)],
       volumes: [...(pod.volumes ?? []), ...volumes!],
     };
   }
@@ -141,16 +144,23 @@ export class PodSettings {
     });
   }
 
-  private restricted(name: keyof PodOptions, containers: k8s.Container[]): k8s.Container[] {
+  /** Containers with the image and the security context that this library gives those that do not say. */
+  public restricted(prop: string, containers: k8s.Container[]): k8s.Container[] {
     return containers.map((container, index) => {
-      const prop = `${this.prop}.${name}[${index}]`;
+      const member = `${prop}[${index}]`;
       const security = container.securityContext;
       const broken = security && brokenRule(security);
-      if (broken) this.checks.fault({ prop: `${prop}.securityContext`, value: broken, rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave it out: the container then has the security context of this library' });
-      if (container.ports?.some(({ hostPort }) => hostPort)) this.checks.fault({ prop: `${prop}.ports`, value: 'hostPort', rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave hostPort out' });
-      return { ...container, image: this.images.of(`${prop}.image`, container.image!), imagePullPolicy: container.imagePullPolicy ?? this.images.pullPolicy, securityContext: { ...CONTAINER_SECURITY, ...security } };
+      if (broken) this.checks.fault({ prop: `${member}.securityContext`, value: broken, rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave it out: the container then has the security context of this library' });
+      if (container.ports?.some(({ hostPort }) => hostPort)) this.checks.fault({ prop: `${member}.ports`, value: 'hostPort', rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave hostPort out' });
+      return { ...container, image: this.images.of(`${member}.image`, container.image!), imagePullPolicy: container.imagePullPolicy ?? this.images.pullPolicy, securityContext: { ...CONTAINER_SECURITY, ...security } };
     });
   }
+}
+
+/** Faults where a pod with this volume would break the Pod Security Standard `restricted`. */
+export function checkVolume(checks: PropChecks, prop: string, volume: k8s.Volume): void {
+  const kind = Object.keys(volume).find((member) => member !== 'name' && !VOLUMES.includes(member));
+  if (kind !== undefined) checks.fault({ prop, value: kind, rule: `a volume is one of ${VOLUMES.join(', ')}: the pods of this library pass ${RESTRICTED}`, fix: 'pass such a volume, for example a persistentVolumeClaim' });
 }
 
 function onOtherNodes(selector: Labels): k8s.PodAntiAffinity {

@@ -1,173 +1,44 @@
 import { Size } from 'cdk8s';
 import { Construct } from 'constructs';
-import { disruptionBudget } from '../operations/disruption-budget';
+import { OidcOptions } from './oidc-options';
+import { IRouteTarget, RouteBackend } from '../access/route-target';
+import { Cluster } from '../kube/cluster';
+import { Connections } from '../kube/connections';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
-import { networkPolicyOptions, podPolicy, toAnywhere, toPods } from '../kube/network';
-import { Deployment, Service } from '../kube/objects';
-import { place } from '../validation/place';
+import { mergePod, sharedPod } from '../kube/merge';
+import { networkPolicyOptions, podPolicy, toAnywhere } from '../kube/network';
+import { Deployment, PodDisruptionBudget, Service } from '../kube/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
-import { PropChecks } from '../validation/prop-checks';
-import { Shape } from '../validation/prop-shape';
-import { CREDENTIALS, checkSecretNamespaces } from '../store/store';
-import { rejectSharedSelector, rejectTakenNames } from '../validation/unique-names';
+import { budgetSpec } from '../operations/disruption-budget';
+import { Images } from '../options/images';
 import { ICredentials } from '../secrets/credentials';
 import { GeneratedSecret } from '../secrets/generated-secret';
-import { ImageOptions } from '../options/image-options';
-import { Images } from '../options/images';
-import { NetworkPolicyOptions } from '../options/network-policy-options';
-import { PodOptions } from '../options/pod-options';
-import { ContainerResources } from '../options/resources';
+import { CREDENTIALS, checkSecretNamespaces } from '../store/store';
+import { ServiceType } from '../tracking-server/service';
+import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ofServer } from '../validation/add-on';
+import { place } from '../validation/place';
+import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
+import { rejectSharedSelector, rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 4180;
 const COOKIE_KEY = 'cookie-secret';
-/** Longest name: that of the Job, `<name>-cookie-bootstrap-<fingerprint>`, has at most 63 characters. */
-const MAX_NAME = 35;
 /** Flags whose values stand in Secrets, and never in arguments. */
 const SECRET_FLAGS = ['--client-id', '--client-secret', '--client-secret-file', '--cookie-secret', '--cookie-secret-file'];
-
-/** Login with an OpenID Connect provider: Keycloak, Entra ID, Okta, Google, Dex… */
-export interface OidcOptions {
-  /**
-   * URL of the provider, under which `/.well-known/openid-configuration` is.
-   *
-   * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
-   */
-  readonly issuerUrl: string;
-
-  /**
-   * Client id (as the user name) and client secret (as the password) with which the provider knows this application, in a Secret
-   * that exists: `Credentials.fromSecretName`.
-   */
-  readonly clientCredentials: ICredentials;
-
-  /**
-   * Domains of the e-mail addresses of users who may log in.
-   *
-   * @default - whoever the provider lets in
-   */
-  readonly emailDomains?: string[];
-
-  /**
-   * Groups of which users have to be in one.
-   *
-   * @default - any
-   */
-  readonly allowedGroups?: string[];
-
-  /**
-   * Whether programs may present an ID token of the provider in place of a login in the browser: MLflow clients set it as
-   * MLFLOW_TRACKING_TOKEN.
-   *
-   * @default true
-   * @see https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
-   */
-  readonly bearerTokens?: boolean;
-
-  /**
-   * Number of pods of the proxy. It keeps sessions in cookies, so that each pod knows them all.
-   *
-   * @default 2
-   */
-  readonly replicas?: number;
-
-  /**
-   * Image of oauth2-proxy.
-   *
-   * @default Images.OAUTH2_PROXY
-   */
-  readonly image?: string;
-
-  /**
-   * CPU and memory of a pod of the proxy.
-   *
-   * @default - 20m to 500m, 64 MiB to 128 MiB
-   */
-  readonly resources?: ContainerResources;
-
-  /**
-   * Further flags of oauth2-proxy.
-   *
-   * @default - none
-   * @see https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview
-   */
-  readonly extraArgs?: string[];
-}
+const RESOURCES = { cpuRequest: '20m', cpuLimit: '500m', memoryRequest: Size.mebibytes(64), memoryLimit: Size.mebibytes(128) };
+const NO_CREDENTIALS: ICredentials = { secretName: 'client', namespace: '', usernameKey: 'username', passwordKey: 'password', generated: false };
 
 /** Props of `Oauth2Proxy`. */
 export interface Oauth2ProxyProps extends OidcOptions {
-  /**
-   * Name of the Deployment and its Service, and beginning of the names of all other objects.
-   *
-   * @default "mlflow-oauth2-proxy"
-   */
-  readonly name?: string;
-
-  /**
-   * Namespace of all objects.
-   *
-   * @default - the namespace of the chart, else "mlflow"
-   */
-  readonly namespace?: string;
-
-  /**
-   * Name of the application that the proxy belongs to, which goes into the label `app.kubernetes.io/instance`.
-   * Proxies in a namespace have one each, since their Services find their pods by it.
-   *
-   * @default - `name`
-   */
-  readonly instance?: string;
-
-  /**
-   * URL of what stands behind the proxy, such as `http://mlflow-service.mlflow.svc.cluster.local:5000`, without path: requests
-   * keep theirs.
-   */
-  readonly upstreamUrl: string;
-
-  /**
-   * Labels of the pods behind `upstreamUrl`, if they are in this namespace: the NetworkPolicy then lets the proxy connect to
-   * these only.
-   *
-   * @default - it may connect to any address at the port of `upstreamUrl`
-   */
-  readonly upstreamPodLabels?: { [key: string]: string };
-
-  /**
-   * Image with Python, for the Job that makes up the key of the cookies.
-   *
-   * @default Images.MLFLOW
-   */
-  readonly bootstrapImage?: string;
-
-  /** URL that browsers have, with the path of the application if it has one, such as `https://mlflow.example.com`. */
-  readonly externalUrl: string;
-
-  /**
-   * Where the images come from.
-   *
-   * @default - each from its own registry
-   */
-  readonly images?: ImageOptions;
-
-  /**
-   * Where the pods run, and what they have besides.
-   *
-   * @default - any node, nothing
-   */
-  readonly pod?: PodOptions;
-
-  /**
-   * NetworkPolicies of the proxy.
-   *
-   * @default - everybody may connect to it, and it connects to the provider and to `upstreamUrl`
-   */
-  readonly networkPolicy?: NetworkPolicyOptions;
+  /** The server behind the proxy. Where there are NetworkPolicies, clients come to it through the proxy only. */
+  readonly server: TrackingServer;
 }
 
-const OPTIONS: Shape<OidcOptions> = {
+const SHAPE: Shape<OidcOptions> = {
   issuerUrl: 'value',
   clientCredentials: CREDENTIALS,
   emailDomains: 'list',
@@ -177,17 +48,7 @@ const OPTIONS: Shape<OidcOptions> = {
   image: 'value',
   resources: {},
   extraArgs: 'list',
-};
-const SHAPE: Shape<Oauth2ProxyProps> = {
-  ...OPTIONS,
-  name: 'value',
-  namespace: 'value',
-  instance: 'value',
-  upstreamUrl: 'value',
-  upstreamPodLabels: 'labels',
   externalUrl: 'value',
-  bootstrapImage: 'value',
-  images: {},
   pod: {},
   networkPolicy: {},
 };
@@ -197,8 +58,8 @@ const SHAPE: Shape<Oauth2ProxyProps> = {
  *
  * @see https://oauth2-proxy.github.io/oauth2-proxy/
  */
-export class Oauth2Proxy extends Construct {
-  /** Namespace of all objects. */
+export class Oauth2Proxy extends Construct implements IRouteTarget {
+  /** Namespace of all objects, that of the server. */
   public readonly namespace: string;
 
   /** Port of the Service. */
@@ -234,9 +95,6 @@ export class Oauth2Proxy extends Construct {
   /** RoleBinding of the bootstrap Job. */
   public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
 
-  /** ConfigMap with the script of the bootstrap Job. */
-  public readonly bootstrapScripts: k8s.KubeConfigMap;
-
   /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
   public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
 
@@ -246,39 +104,67 @@ export class Oauth2Proxy extends Construct {
   /** Labels that select the pods. */
   public readonly podLabels: { [key: string]: string };
 
+  /** Who may connect to the pods, and to whom they connect. */
+  public readonly connections: Connections;
+
+  public readonly routeBackend: RouteBackend;
+
+  private readonly server: TrackingServer;
+  private readonly hosts = new Set<string>();
+
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
-   * @param props the provider, and what stands behind the proxy
+   * @param props the provider, and the server behind the proxy
    * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
    */
   public constructor(scope: Construct, id: string, props: Oauth2ProxyProps) {
     super(place(scope, id), id);
-    const checks = new PropChecks(this);
-    props = checks.props(props, SHAPE);
-    const name = checks.name('name', props.name ?? 'mlflow-oauth2-proxy', MAX_NAME);
-    const images = new ImageSource(checks, props.images);
-    const image = images.of('image', props.image ?? Images.OAUTH2_PROXY);
-    const part: Part = { name: 'oauth2-proxy', instance: props.instance === undefined ? name : checks.labelValue('instance', props.instance), component: 'login-proxy', image };
-    const pod = new PodSettings(checks, props.pod, images);
-    const network = networkPolicyOptions(checks, props.networkPolicy);
-    this.namespace = checks.namespace(this, props.namespace);
+    const { server, ...rest } = ofServer(this, props);
+    this.server = server;
+    this.node.addValidation({ validate: () => (this.checkHosts(checks, given.extraArgs ?? []), []) });
+    const checks = new PropChecks(this, [server]);
+    const given = checks.props(rest, SHAPE);
+    const shared = server.options;
+    const name = `${server.name}-oauth2-proxy`;
+    checks.derivedName('server', server.name, '-oauth2-proxy-cookie-bootstrap-0123456789');
+    const images = new ImageSource(checks, shared.images);
+    const image = images.of('image', given.image ?? Images.OAUTH2_PROXY);
+    const part: Part = { name: 'oauth2-proxy', instance: server.name, component: 'login-proxy', image };
+    const pod = new PodSettings(checks, mergePod(sharedPod(shared.pod), given.pod), images);
+    const network = networkPolicyOptions(checks, given.networkPolicy ?? (shared.networkPolicy && { enabled: shared.networkPolicy.enabled, egress: shared.networkPolicy.egress }));
+    const cluster = new Cluster(checks, shared.cluster);
+    this.namespace = server.namespace;
     this.podLabels = selectorLabels(part);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
-    const issuer = url(checks, 'issuerUrl', props.issuerUrl, 'https://login.example.com/realms/ml');
-    const upstream = url(checks, 'upstreamUrl', props.upstreamUrl, 'http://mlflow-service.mlflow.svc.cluster.local:5000');
-    if (upstream.pathname !== '/') {
-      checks.fault({ prop: 'upstreamUrl', value: props.upstreamUrl, rule: 'a request keeps its path, so that upstreamUrl has none', fix: `pass ${JSON.stringify(upstream.origin)}, and the path in externalUrl` });
+    const issuer = url(checks, 'issuerUrl', given.issuerUrl, 'https://login.example.com/realms/ml');
+    const external = url(checks, 'externalUrl', given.externalUrl, `https://mlflow.example.com${server.staticPrefix}`, ', or MlflowStack an ingress or a httpRoute with a host that is no pattern');
+    const path = external.pathname.replace(/\/$/, '');
+    if (path !== server.staticPrefix) {
+      checks.fault({
+        prop: 'externalUrl',
+        value: given.externalUrl,
+        rule: `a request keeps its path, and the server answers under ${JSON.stringify(server.staticPrefix === '' ? '/' : server.staticPrefix)}, its settings.staticPrefix`,
+        fix: `pass ${JSON.stringify(`${external.origin}${server.staticPrefix}`)}`,
+      });
     }
-    const external = url(checks, 'externalUrl', props.externalUrl, 'https://mlflow.example.com');
-    const client = checks.required('clientCredentials', props.clientCredentials, NO_CREDENTIALS, 'client id and client secret', 'Credentials.fromSecretName(…)');
+    const { type } = shared.service ?? {};
+    if (type !== undefined && type !== ServiceType.CLUSTER_IP) {
+      checks.fault({
+        prop: 'server',
+        value: `a server with service.type = "${type}"`,
+        rule: 'with a login proxy clients come to the proxy, and this Service leads past it to the server',
+        fix: 'leave service.type of the tracking server out, or the proxy',
+      });
+    }
+    const client = checks.required('clientCredentials', given.clientCredentials, NO_CREDENTIALS, 'client id and client secret', 'Credentials.fromSecretName(…)');
     if (client.generated) {
       checks.fault({ prop: 'clientCredentials', value: `Secret "${client.secretName}", whose values nobody makes up`, rule: 'the provider gives client id and client secret', fix: 'pass Credentials.fromSecretName(…)' });
     }
     if (client !== NO_CREDENTIALS) checkSecretNamespaces(checks, this.namespace, { clientCredentials: client });
-    const replicas = checks.count('replicas', props.replicas ?? 2, 'the number of pods');
-    const domains = checks.members('emailDomains', props.emailDomains ?? ['*'], 'string', 'domains', '"example.com"');
-    const groups = checks.members('allowedGroups', props.allowedGroups ?? [], 'string', 'names of groups', '"data-science"');
+    const replicas = checks.count('replicas', given.replicas ?? 2, 'the number of pods');
+    const domains = checks.members('emailDomains', given.emailDomains ?? ['*'], 'string', 'domains', '"example.com"');
+    const groups = checks.members('allowedGroups', given.allowedGroups ?? [], 'string', 'names of groups', '"data-science"');
     domains.forEach((domain, index) => {
       if (!/^(\*|\.?[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*)$/.test(domain)) {
         checks.fault({ prop: `emailDomains[${index}]`, value: domain, rule: 'a domain is what stands behind the "@" of an address, or "*" for all (https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview)', fix: 'pass a domain such as "example.com"' });
@@ -288,20 +174,19 @@ export class Oauth2Proxy extends Construct {
       // the flag takes a list, too
       if (!/^[^,\s][^,]*$/.test(group)) checks.fault({ prop: `allowedGroups[${index}]`, value: group, rule: 'a group has a name without comma', fix: 'pass a name such as "data-science"' });
     });
-    for (const [prop, list] of Object.entries({ emailDomains: props.emailDomains, allowedGroups: props.allowedGroups })) {
+    for (const [prop, list] of Object.entries({ emailDomains: given.emailDomains, allowedGroups: given.allowedGroups })) {
       if (list?.length === 0) checks.fault({ prop, value: list, rule: 'the list has one member or more: it is no way to let nobody in', fix: `leave ${prop} out for no such limit, or name who may log in` });
     }
-    const bearer = checks.flag('bearerTokens', props.bearerTokens ?? true);
-    const extraArgs = checks.members('extraArgs', props.extraArgs ?? [], 'string', 'flags', '"--cookie-expire=12h"');
-    const path = external.pathname.replace(/\/$/, '');
+    const bearer = checks.flag('bearerTokens', given.bearerTokens ?? true);
+    const extraArgs = checks.members('extraArgs', given.extraArgs ?? [], 'string', 'flags', '"--cookie-expire=12h"');
     this.redirectUrl = `${external.origin}${path}/oauth2/callback`;
     const args = [
-      `--http-address=0.0.0.0:${PORT}`,
+      `--http-address=${cluster.address(cluster.anyAddress)}:${PORT}`,
       '--provider=oidc',
-      `--oidc-issuer-url=${props.issuerUrl}`,
+      `--oidc-issuer-url=${given.issuerUrl}`,
       `--redirect-url=${this.redirectUrl}`,
       `--proxy-prefix=${path}/oauth2`,
-      `--upstream=${upstream.origin}/`,
+      `--upstream=http://${server.host}:${server.port}/`,
       // a model of many gigabytes takes its time
       '--upstream-timeout=1h',
       '--reverse-proxy=true',
@@ -330,7 +215,7 @@ export class Oauth2Proxy extends Construct {
       secretName: `${name}-cookie`,
       namespace: this.namespace,
       values: { [COOKIE_KEY]: { length: 32 } },
-      image: images.of('bootstrapImage', props.bootstrapImage ?? Images.MLFLOW),
+      image: images.of('image', shared.image ?? Images.MLFLOW),
       images,
       pod,
       networkPolicy: network !== undefined,
@@ -340,12 +225,11 @@ export class Oauth2Proxy extends Construct {
     this.bootstrapServiceAccount = cookie.bootstrap.serviceAccount;
     this.bootstrapRole = cookie.bootstrap.role;
     this.bootstrapRoleBinding = cookie.bootstrap.roleBinding;
-    this.bootstrapScripts = cookie.bootstrap.scripts;
     this.bootstrapNetworkPolicy = cookie.bootstrap.networkPolicy;
 
     const ping = { httpGet: { path: '/ping', port: k8s.IntOrString.fromString('http') }, timeoutSeconds: 5 };
     this.deployment = new Deployment(this, 'Deployment', {
-      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true, single: replicas === 1 }) },
+      metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         replicas,
         selector: { matchLabels: this.podLabels },
@@ -371,7 +255,7 @@ export class Oauth2Proxy extends Construct {
                 // ready looks at the session store as well, ping at the process only
                 readinessProbe: { ...ping, httpGet: { ...ping.httpGet, path: '/ready' }, periodSeconds: 5 },
                 livenessProbe: { ...ping, periodSeconds: 10, failureThreshold: 6 },
-                resources: containerResources(checks, props.resources, RESOURCES, '64Mi'),
+                resources: containerResources(checks, given.resources, RESOURCES, '64Mi'),
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
                 volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
@@ -387,30 +271,41 @@ export class Oauth2Proxy extends Construct {
       spec: { type: 'ClusterIP', selector: this.podLabels, ports: [{ name: 'http', port: PORT, targetPort: k8s.IntOrString.fromString('http') }] },
     });
     if (replicas > 1) {
-      this.disruptionBudget = disruptionBudget(this, checks, {}, { metadata, podLabels: this.podLabels, replicas, replicasProp: 'replicas' });
+      this.disruptionBudget = new PodDisruptionBudget(this, 'DisruptionBudget', { metadata, spec: { ...budgetSpec(checks, {}), selector: { matchLabels: this.podLabels } } });
     }
-    if (network !== undefined) {
-      const behind = props.upstreamPodLabels === undefined ? toAnywhere(portOf(upstream)) : toPods(props.upstreamPodLabels, portOf(upstream));
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', {
-        ...metadata,
-        podLabels: this.podLabels,
-        ports: [PORT],
-        clients: network.clients,
-        egress: [behind, toAnywhere(portOf(issuer)), ...network.egress],
-      });
-    }
-    this.url = `http://${name}.${this.namespace}.svc.cluster.local:${PORT}`;
-    rejectTakenNames(this, 'name', 'give each proxy of the namespace its own name');
+    this.connections = new Connections({ podLabels: this.podLabels, ports: [PORT] });
+    this.connections.allowTo(server.connections.toThese, toAnywhere(portOf(issuer)), ...(network?.egress ?? []));
+    if (network?.clients) this.connections.allowFrom(...network.clients);
+    if (network !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
+    server.addLogin(this);
+    server.connections.isolate(this);
+    server.connections.allowFromPods(this.podLabels);
+    this.url = `http://${cluster.host(name, this.namespace)}:${PORT}`;
+    this.routeBackend = { ...server.routeBackend, serviceName: name, port: PORT, externalUrl: `${external.origin}${path}` };
+    rejectTakenNames(this, 'server', 'make one login for each tracking server');
     rejectSharedSelector(this, name, this.namespace, this.podLabels);
     this.node.defaultChild = this.deployment;
   }
+
+  public addRoute(route: Construct, hosts: string[]): void {
+    hosts.forEach((host) => this.hosts.add(host));
+    this.server.addRoute(route, hosts);
+  }
+
+  /** A login that began at one host ends at that of `externalUrl`, where its cookie is not known. */
+  private checkHosts(checks: PropChecks, extraArgs: string[]): void {
+    if (this.hosts.size < 2 || extraArgs.some((arg) => String(arg).startsWith('--cookie-domain='))) return;
+    checks.fault({
+      prop: 'externalUrl',
+      value: [...this.hosts],
+      rule: 'the provider sends users back to externalUrl, and a login that began at another host of the routes fails there',
+      fix: 'leave one host, or share the cookies of one domain: extraArgs ["--cookie-domain=.example.com", "--whitelist-domain=.example.com"]',
+    });
+  }
 }
 
-const RESOURCES = { cpuRequest: '20m', cpuLimit: '500m', memoryRequest: Size.mebibytes(64), memoryLimit: Size.mebibytes(128) };
-const NO_CREDENTIALS: ICredentials = { secretName: 'client', namespace: '', usernameKey: 'username', passwordKey: 'password', generated: false };
-
-function url(checks: PropChecks, prop: string, value: string, example: string): URL {
-  const given = checks.required(prop, value, example, 'the URL', JSON.stringify(example));
+function url(checks: PropChecks, prop: string, value: string | undefined, example: string, otherwise = ''): URL {
+  const given = checks.required(prop, value, example, 'the URL', `${JSON.stringify(example)}${otherwise}`);
   try {
     const parsed = new URL(given);
     if (/^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.search === '' && parsed.hash === '') return parsed;

@@ -1,4 +1,4 @@
-import { Scraped } from './grafana-dashboard';
+import { Monitored, Scraped } from './grafana-dashboard';
 import { PrometheusRuleSpecGroupsRules, PrometheusRuleSpecGroupsRulesExpr } from '../../imports/prometheusrule-monitoring.coreos.com';
 
 const RUNBOOK = 'https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/docs/how-to/monitor.md';
@@ -10,7 +10,7 @@ export const ALERT_LABELS = ['alertname', 'severity', 'namespace', 'tracking_ser
  * The alerts of a stack. Their texts have no templates: Helm would take the braces for its own, and an alert is shown with its
  * labels anyway.
  */
-export function alertRules(scraped: Scraped, monitorName: string, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
+export function alertRules(scraped: Scraped, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
   const { name, namespace, server, monitor, volumes, errorRatePercent, volumeFullPercent } = scraped;
   const log = (deployment: string) => `"kubectl --namespace ${namespace} logs deployment/${deployment} --tail=20"`;
   const pods = `"kubectl --namespace ${namespace} get pods"`;
@@ -31,14 +31,14 @@ export function alertRules(scraped: Scraped, monitorName: string, further: { [la
   });
   const down = (title: string, severity: 'critical' | 'warning', selector: string, summary: string, description: string) =>
     alert(title, severity, '5m', `absent(up{${selector}} == 1)`, summary, description);
-  const broken = (title: string, gauge: string, summary: string, consequence: string) =>
+  const broken = ({ selector, name: deployment }: Monitored, title: string, gauge: string, summary: string, consequence: string) =>
     alert(
       title,
       'critical',
       '2m',
-      `max by (namespace, job) (${gauge}{${monitor}}) == 0`,
+      `max by (namespace, job) (${gauge}{${selector}}) == 0`,
       summary,
-      `${consequence} The cause and the fix are in ${log(monitorName)}.`,
+      `${consequence} The cause and the fix are in ${log(deployment)}.`,
     );
   const full = (title: string, free: string, all: string, summary: string) =>
     alert(
@@ -67,25 +67,19 @@ export function alertRules(scraped: Scraped, monitorName: string, further: { [la
       `more than ${errorRatePercent} % of the requests fail`,
       `For 5 minutes that many were answered with a 5xx status. The reasons are in ${log(name)}, and the doctor looks for causes.`,
     ),
-    broken(
-      'MlflowArtifactStoreNotWritable',
-      'mlflow_artifact_store_writable',
-      'the artifact store takes no files',
-      'Models, plots and files cannot be logged.',
-    ),
-    broken(
-      'MlflowDatabaseNotReachable',
-      'mlflow_database_reachable',
-      'the database does not answer',
-      'Experiments, runs and models can be neither read nor logged.',
-    ),
-    down(
-      'MlflowStoreMonitorDown',
-      'warning',
-      monitor,
-      'nobody watches the stores',
-      `Prometheus has not reached the store monitor for 5 minutes: a store that fails would not be noticed. See ${pods} and ${log(monitorName)}.`,
-    ),
+    ...(monitor === undefined
+      ? []
+      : [
+          broken(monitor, 'MlflowArtifactStoreNotWritable', 'mlflow_artifact_store_writable', 'the artifact store takes no files', 'Models, plots and files cannot be logged.'),
+          broken(monitor, 'MlflowDatabaseNotReachable', 'mlflow_database_reachable', 'the database does not answer', 'Experiments, runs and models can be neither read nor logged.'),
+          down(
+            'MlflowStoreMonitorDown',
+            'warning',
+            monitor.selector,
+            'nobody watches the stores',
+            `Prometheus has not reached the store monitor for 5 minutes: a store that fails would not be noticed. See ${pods} and ${log(monitor.name)}.`,
+          ),
+        ]),
     ...(volumes === undefined
       ? []
       : [

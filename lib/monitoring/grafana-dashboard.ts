@@ -7,10 +7,17 @@ export interface Scraped {
   readonly intervalSeconds: number;
   readonly errorRatePercent: number;
   readonly volumeFullPercent: number;
-  /** Selectors, without braces: of the metrics of the server, of its store monitor, of the volumes of the stores. */
+  /** Selectors, without braces: of the metrics of the server and of the volumes of the stores. */
   readonly server: string;
-  readonly monitor: string;
+  /** The store monitor, where there is one. */
+  readonly monitor?: Monitored;
   readonly volumes?: string;
+}
+
+/** A Deployment, and the selector of its metrics, without braces. */
+export interface Monitored {
+  readonly name: string;
+  readonly selector: string;
 }
 
 interface Step {
@@ -102,8 +109,8 @@ function rows(scraped: Scraped): Row[] {
   const latency = (quantile: number, range: string) =>
     `histogram_quantile(${quantile}, sum by (le) (rate(mlflow_http_request_duration_seconds_bucket{${server}}[${range}])))`;
   const container = `namespace="${namespace}",pod=~"${name}-[a-z0-9]+-[a-z0-9]+",container="mlflow"`;
-  const writable = `max(mlflow_artifact_store_writable{${monitor}})`;
-  const reachable = `max(mlflow_database_reachable{${monitor}})`;
+  const writable = `max(mlflow_artifact_store_writable{${monitor?.selector}})`;
+  const reachable = `max(mlflow_database_reachable{${monitor?.selector}})`;
   const used = (free: string, all: string) => `100 * max by (persistentvolumeclaim) (1 - ${free}{${volumes}} / ${all}{${volumes}})`;
   const above = (percent: number): Step[] => [GREEN, { color: 'red', value: percent }];
   const notCounted = 'Without a static prefix MLflow does not count transfers of artifacts.';
@@ -116,20 +123,24 @@ function rows(scraped: Scraped): Row[] {
       steps: YES_OR_NO.steps,
       queries: { pods: `sum(up{${server}}) or vector(0)` },
     },
-    {
-      title: 'Artifact store takes files',
-      description: 'The store monitor writes and deletes a small file.',
-      ...YES_OR_NO,
-      noValue: 'not known',
-      queries: { 'artifact store': writable },
-    },
-    {
-      title: 'Database answers',
-      description: 'The store monitor logs in to the database.',
-      ...YES_OR_NO,
-      noValue: 'not known',
-      queries: { database: reachable },
-    },
+    ...(monitor === undefined
+      ? []
+      : [
+          {
+            title: 'Artifact store takes files',
+            description: 'The store monitor writes and deletes a small file.',
+            ...YES_OR_NO,
+            noValue: 'not known',
+            queries: { 'artifact store': writable },
+          },
+          {
+            title: 'Database answers',
+            description: 'The store monitor logs in to the database.',
+            ...YES_OR_NO,
+            noValue: 'not known',
+            queries: { database: reachable },
+          },
+        ]),
     { title: 'Requests', description: `Requests of the last 5 minutes. ${notCounted}`, unit: 'reqps', queries: { requests: requests(server, '5m') } },
     {
       title: 'Failed requests',
@@ -173,13 +184,11 @@ function rows(scraped: Scraped): Row[] {
   ]);
 
   const pods: Panel[] = [
-    {
-      title: 'Stores',
-      description: 'What the store monitor found.',
-      type: 'state-timeline',
-      ...YES_OR_NO,
-      queries: { 'artifact store takes files': writable, 'database answers': reachable },
-    },
+    ...(monitor === undefined
+      ? []
+      : ofType('state-timeline', [
+          { title: 'Stores', description: 'What the store monitor found.', ...YES_OR_NO, queries: { 'artifact store takes files': writable, 'database answers': reachable } },
+        ])),
     {
       title: 'Memory',
       description: 'Memory that the pods of the tracking server use, without caches that can be dropped.',

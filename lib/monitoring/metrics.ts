@@ -1,14 +1,19 @@
-import { ApiObject, Duration } from 'cdk8s';
+import { ApiObject, Duration, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
 import { ALERT_LABELS, alertRules } from './alert-rules';
 import { Scraped, grafanaDashboard } from './grafana-dashboard';
-import { Part, labels, selectorLabels } from '../kube/labels';
+import { Cluster } from '../kube/cluster';
+import { goodPeers } from '../kube/network';
 import { ConfigMap, PrometheusRule, ServiceMonitor } from '../kube/objects';
+import { programPlace } from '../kube/programs-chart';
+import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ofServer } from '../validation/add-on';
+import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { ICredentials } from '../secrets/credentials';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
-import { ServiceMonitorSpecEndpoints, ServiceMonitorSpecEndpointsRelabelingsAction } from '../../imports/servicemonitor-monitoring.coreos.com';
+import { ServiceMonitorSpecEndpoints, ServiceMonitorSpecEndpointsBasicAuth, ServiceMonitorSpecEndpointsRelabelingsAction } from '../../imports/servicemonitor-monitoring.coreos.com';
 
 /**
  * Longest time between two scrapes: alerts look at 5 minutes, in which a rate needs two samples, and Prometheus forgets a
@@ -49,6 +54,15 @@ export interface MetricsOptions {
    * @see https://prometheus-operator.dev/docs/platform/troubleshooting/
    */
   readonly labels?: { [key: string]: string };
+
+  /**
+   * Pods of Prometheus, which may ask the server for its metrics where a NetworkPolicy lets only named clients in, as it does
+   * behind a login proxy. Who may label pods so gets past that proxy: name the namespace as well, where that counts.
+   *
+   * @default - pods with the label `app.kubernetes.io/name: prometheus`, as the operator makes them, in any namespace
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors
+   */
+  readonly scrapers?: k8s.NetworkPolicyPeer[];
 
   /**
    * Whether there is a PrometheusRule with alerts. They count on the labels that the ServiceMonitors give to metrics: `job`
@@ -108,9 +122,13 @@ export interface MetricsOptions {
   readonly dashboardAnnotations?: { [key: string]: string };
 }
 
+/** The pods of Prometheus, wherever they run. */
+const PROMETHEUS: k8s.NetworkPolicyPeer = { namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } } };
+
 const SHAPE: Shape<MetricsOptions> = {
   serviceMonitor: 'value',
   scrapeInterval: 'value',
+  scrapers: 'list',
   labels: 'labels',
   alerts: 'value',
   alertLabels: {},
@@ -121,106 +139,125 @@ const SHAPE: Shape<MetricsOptions> = {
   dashboardAnnotations: {},
 };
 
-export interface MetricsProps {
-  /** The checks of the construct to which the user gave the options. */
-  readonly checks: PropChecks;
-  /** The tracking server. */
-  readonly part: Part;
-  readonly name: string;
-  readonly namespace: string;
-  readonly options: MetricsOptions;
-  /** The Service by which the pods of the server are found. */
-  readonly serviceName: string;
-  /** Name of its port. */
-  readonly portName: string;
-  /** Name of the store monitor and of its Service. */
-  readonly monitorName: string;
-  readonly monitorPortName: string;
-  /** User who may see the page `/metrics` of the server. */
-  readonly login?: Pick<ICredentials, 'secretName' | 'usernameKey' | 'passwordKey'>;
-  /** Names of the PersistentVolumeClaims of the stores, in the same namespace. */
-  readonly volumeClaims: string[];
+/** Props of `Metrics`. */
+export interface MetricsProps extends MetricsOptions {
+  /** The server whose metrics these are. Its monitor and the volumes of its stores are watched, too. */
+  readonly server: TrackingServer;
 }
 
-/** The page `/metrics` of the tracking server and of its store monitor, in Prometheus and in Grafana. */
+/**
+ * The page `/metrics` of a tracking server and of its store monitor, in Prometheus and in Grafana.
+ *
+ * @see https://mlflow.org/docs/latest/api_reference/cli.html#mlflow-server
+ */
 export class Metrics extends Construct {
+  /** ServiceMonitor of the server, unless `serviceMonitor` is false. */
   public readonly serviceMonitor?: ApiObject;
+
+  /** ServiceMonitor of the monitor of the stores, where the server has one. */
   public readonly monitorServiceMonitor?: ApiObject;
+
+  /** PrometheusRule with the alerts, unless `alerts` is false. */
   public readonly prometheusRule?: ApiObject;
+
+  /** ConfigMap with the dashboard for Grafana, unless `dashboard` is false. */
   public readonly dashboard?: k8s.KubeConfigMap;
 
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the server, and what is made for its metrics
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
   public constructor(scope: Construct, id: string, props: MetricsProps) {
-    super(scope, id);
-    const { checks, part, namespace } = props;
-    const options = checks.props(props.options, SHAPE, 'metrics.');
-    const monitored = checks.flag('metrics.serviceMonitor', options.serviceMonitor ?? true);
-    const alerts = checks.flag('metrics.alerts', options.alerts ?? true);
-    const dashboard = checks.flag('metrics.dashboard', options.dashboard ?? true);
+    super(place(scope, id), id);
+    const { server, ...given } = ofServer(this, props);
+    const checks = new PropChecks(this);
+    const options = checks.props(given, SHAPE);
+    const monitored = checks.flag('serviceMonitor', options.serviceMonitor ?? true);
+    const alerts = checks.flag('alerts', options.alerts ?? true);
+    const dashboard = checks.flag('dashboard', options.dashboard ?? true);
     checkUse(checks, options, { serviceMonitor: monitored, alerts, dashboard });
 
-    const own = labels(part);
-    const operatorLabels = furtherLabels(checks, 'metrics.labels', options.labels, own);
-    const dashboardLabels = furtherLabels(checks, 'metrics.dashboardLabels', options.dashboardLabels ?? { grafana_dashboard: '1' }, own);
-    const annotations = checks.annotations('metrics.dashboardAnnotations', options.dashboardAnnotations, '{ grafana_folder: "MLflow" }');
+    const { name, namespace, labels: own, podLabels, monitor } = server;
+    const operatorLabels = furtherLabels(checks, 'labels', options.labels, own);
+    const dashboardLabels = furtherLabels(checks, 'dashboardLabels', options.dashboardLabels ?? { grafana_dashboard: '1' }, own);
+    const annotations = checks.annotations('dashboardAnnotations', options.dashboardAnnotations, '{ grafana_folder: "MLflow" }');
     const alertLabels = checkedAlertLabels(checks, options.alertLabels ?? {});
+    const claims = [server.backendStore, server.artifactStore].flatMap(({ volumeClaims }) => volumeClaims ?? []);
     const scraped: Scraped = {
-      name: props.name,
+      name,
       namespace,
       intervalSeconds: checkedInterval(checks, options.scrapeInterval ?? Duration.seconds(30)),
-      errorRatePercent: checkedPercent(checks, 'metrics.errorRatePercent', options.errorRatePercent ?? 5),
-      volumeFullPercent: checkedPercent(checks, 'metrics.volumeFullPercent', options.volumeFullPercent ?? 90),
-      server: `namespace="${namespace}",job="${props.serviceName}"`,
-      monitor: `namespace="${namespace}",job="${props.monitorName}"`,
-      volumes: props.volumeClaims.length === 0 ? undefined : `namespace="${namespace}",persistentvolumeclaim=~"${props.volumeClaims.join('|')}"`,
+      errorRatePercent: checkedPercent(checks, 'errorRatePercent', options.errorRatePercent ?? 5),
+      volumeFullPercent: checkedPercent(checks, 'volumeFullPercent', options.volumeFullPercent ?? 90),
+      server: `namespace="${namespace}",job="${server.service.name}"`,
+      monitor: monitor && { name: monitor.service.name, selector: `namespace="${namespace}",job="${monitor.service.name}"` },
+      volumes: claims.length === 0 ? undefined : `namespace="${namespace}",persistentvolumeclaim=~"${claims.join('|')}"`,
     };
 
+    server.addVariable(this, { name: 'MLFLOW_EXPOSE_PROMETHEUS', value: '/tmp/metrics' });
+    if (!server.allowsAllHosts) {
+      // Prometheus asks pods by their addresses, which the kubelet puts in
+      server.addVariable(this, { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } });
+      server.addAllowedHost(`${new Cluster(new PropChecks(this, [server]), server.options.cluster).address('$(POD_IP)')}:${server.port}`);
+    }
+
     if (monitored) {
-      const serviceMonitor = (constructId: string, target: Part, name: string, service: string, endpoint: ServiceMonitorSpecEndpoints) =>
+      server.connections.allowAlsoFrom(...goodPeers(checks, 'scrapers', options.scrapers ?? [PROMETHEUS]));
+      const serviceMonitor = (constructId: string, target: { name: string; labels: Labels; podLabels: Labels }, service: k8s.KubeService, endpoint: ServiceMonitorSpecEndpoints) =>
         new ServiceMonitor(this, constructId, {
-          metadata: { name, namespace, labels: { ...operatorLabels, ...labels(target) } },
+          metadata: { name: target.name, namespace, labels: { ...operatorLabels, ...target.labels } },
           spec: {
-            selector: { matchLabels: selectorLabels(target) },
+            selector: { matchLabels: target.podLabels },
             endpoints: [
               {
                 path: '/metrics',
                 interval: `${scraped.intervalSeconds}s`,
                 // the server has several Services with the same labels, and each pod is scraped once
-                relabelings: [{ sourceLabels: ['__meta_kubernetes_service_name'], regex: service, action: ServiceMonitorSpecEndpointsRelabelingsAction.KEEP }],
+                relabelings: [{ sourceLabels: ['__meta_kubernetes_service_name'], regex: service.name, action: ServiceMonitorSpecEndpointsRelabelingsAction.KEEP }],
                 ...endpoint,
               },
             ],
           },
         });
-      this.serviceMonitor = serviceMonitor('ServiceMonitor', part, props.name, props.serviceName, {
-        port: props.portName,
-        basicAuth: props.login && {
-          username: { name: props.login.secretName, key: props.login.usernameKey },
-          password: { name: props.login.secretName, key: props.login.passwordKey },
-        },
+      this.serviceMonitor = serviceMonitor('ServiceMonitor', { name, labels: own, podLabels }, server.service, {
+        port: 'http',
+        basicAuth: Lazy.any({ produce: () => basicAuth(server) }) as ServiceMonitorSpecEndpointsBasicAuth,
       });
-      const monitor: Part = { ...part, component: 'store-monitor' };
-      this.monitorServiceMonitor = serviceMonitor('MonitorServiceMonitor', monitor, props.monitorName, props.monitorName, { port: props.monitorPortName });
+      if (monitor) this.monitorServiceMonitor = serviceMonitor('MonitorServiceMonitor', { ...monitor, name: monitor.service.name }, monitor.service, { port: 'metrics' });
       this.node.defaultChild = this.serviceMonitor;
     }
     if (alerts) {
       this.prometheusRule = new PrometheusRule(this, 'PrometheusRule', {
-        metadata: { name: props.name, namespace, labels: { ...operatorLabels, ...own } },
-        spec: { groups: [{ name: props.name, rules: alertRules(scraped, props.monitorName, alertLabels) }] },
+        metadata: { name, namespace, labels: { ...operatorLabels, ...own } },
+        spec: { groups: [{ name, rules: alertRules(scraped, alertLabels) }] },
       });
     }
     if (dashboard) {
-      this.dashboard = new ConfigMap(this, 'Dashboard', {
-        metadata: { name: `${props.name}-dashboard`, namespace, labels: { ...dashboardLabels, ...own }, annotations },
-        data: { [`${namespace}-${props.name}.json`]: `${JSON.stringify(grafanaDashboard(scraped), undefined, 2)}\n` },
+      this.dashboard = new ConfigMap(...programPlace(this, 'Dashboard'), {
+        metadata: { name: `${name}-dashboard`, namespace, labels: { ...dashboardLabels, ...own }, annotations },
+        data: { [`${namespace}-${name}.json`]: `${JSON.stringify(grafanaDashboard(scraped), undefined, 2)}\n` },
       });
     }
+    rejectTakenNames(this, 'server', 'make one Metrics for each tracking server');
   }
+}
+
+interface Labels { [key: string]: string }
+
+/** How Prometheus logs in, where the server has a login. */
+function basicAuth({ clientCredentials }: TrackingServer): ServiceMonitorSpecEndpointsBasicAuth | undefined {
+  if (clientCredentials === undefined) return undefined;
+  const { secretName: name, usernameKey, passwordKey } = clientCredentials;
+  return { username: { name, key: usernameKey }, password: { name, key: passwordKey } };
 }
 
 /** Faults where an option is given for objects that there shall be none of. */
 function checkUse(checks: PropChecks, options: MetricsOptions, made: { serviceMonitor: boolean; alerts: boolean; dashboard: boolean }): void {
   const users: { [option: string]: (keyof typeof made)[] } = {
     scrapeInterval: ['serviceMonitor', 'dashboard'],
+    scrapers: ['serviceMonitor'],
     labels: ['serviceMonitor', 'alerts'],
     alertLabels: ['alerts'],
     errorRatePercent: ['alerts', 'dashboard'],
@@ -231,13 +268,13 @@ function checkUse(checks: PropChecks, options: MetricsOptions, made: { serviceMo
   for (const [option, needs] of Object.entries(users)) {
     const value = options[option as keyof MetricsOptions];
     if (value === undefined || needs.some((need) => made[need])) continue;
-    const off = needs.map((need) => `metrics.${need} = false`).join(' and ');
+    const off = needs.map((need) => `${need} = false`).join(' and ');
     checks.fault({
-      prop: `metrics.${option}`,
+      prop: `${option}`,
       value,
       hidden: typeof value === 'object',
       rule: `with ${off} nothing is made that it could be for`,
-      fix: `leave metrics.${option} out, or ${needs.map((need) => `metrics.${need}`).join(' or ')}`,
+      fix: `leave ${option} out, or ${needs.join(' or ')}`,
     });
   }
 }
@@ -259,7 +296,7 @@ function checkedAlertLabels(checks: PropChecks, given: { [name: string]: string 
     const taken = ALERT_LABELS.includes(name);
     if (taken || typeof value !== 'string' || !/^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
       checks.fault({
-        prop: `metrics.alertLabels[${JSON.stringify(name)}]`,
+        prop: `alertLabels[${JSON.stringify(name)}]`,
         value,
         rule: taken
           ? 'each alert has a label of this name already'
@@ -273,10 +310,10 @@ function checkedAlertLabels(checks: PropChecks, given: { [name: string]: string 
 }
 
 function checkedInterval(checks: PropChecks, value: Duration): number {
-  const seconds = checks.seconds('metrics.scrapeInterval', value);
+  const seconds = checks.seconds('scrapeInterval', value);
   if (seconds > MAX_INTERVAL_SECONDS) {
     checks.fault({
-      prop: 'metrics.scrapeInterval',
+      prop: 'scrapeInterval',
       value: `${seconds} s`,
       rule:
         'between two scrapes there are 2 minutes at the most: the alerts look back 5 minutes, after which Prometheus forgets a sample, too ' +

@@ -1,16 +1,23 @@
-import { Duration } from 'cdk8s';
+import { Duration, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
-import { IStartupScript } from '../tracking-server/startup-script';
-import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
-import { connect, podPolicy } from '../kube/network';
-import { CronJob } from '../kube/objects';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir } from '../kube/pod';
+import { Connections } from '../kube/connections';
 import { ImageSource } from '../kube/image-source';
+import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
+import { networkPolicyOptions, podPolicy } from '../kube/network';
+import { CronJob } from '../kube/objects';
+import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
+import { Images } from '../options/images';
+import { ContainerResources, ResourcePresets } from '../options/resources';
+import { PreflightPackage } from '../preflight/preflight-package';
+import { egressTo } from '../tracking-server/stores';
+import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ofServer } from '../validation/add-on';
+import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
-import { ContainerResources, ResourcePresets } from '../options/resources';
+import { checkSchedule, checkTimeZone } from '../validation/schedule';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -65,64 +72,71 @@ export interface GarbageCollectionOptions {
   readonly resources?: ContainerResources;
 }
 
-const SHAPE: Shape<GarbageCollectionOptions> = { schedule: 'value', timeZone: 'value', olderThan: 'value', jobs: 'value', suspend: 'value', resources: {} };
-const FIELD = String.raw`(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(\/[0-9]+)?(,(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(\/[0-9]+)?)*`;
-const SCHEDULE = new RegExp(`^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|${FIELD}( +${FIELD}){4})$`);
-/** Least and most of minute, hour, day of the month, month, day of the week. */
-const BOUNDS = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 6]];
-
-export interface GarbageCollectionProps {
-  readonly part: Part;
-  readonly name: string;
-  readonly namespace: string;
-  readonly image: string;
-  readonly images: ImageSource;
-  readonly pod: PodSettings;
-  readonly placement: Partial<k8s.PodSpec>;
-  readonly script: IStartupScript;
-  /** Flags of the server that name the database. */
-  readonly flags: string[];
-  readonly env: k8s.EnvVar[];
-  readonly envFrom?: k8s.EnvFromSource[];
-  readonly volumes: k8s.Volume[];
-  readonly volumeMounts: k8s.VolumeMount[];
-  /** What it connects to: the database and the server. Without it there is no NetworkPolicy. */
-  readonly egress?: k8s.NetworkPolicyEgressRule[];
-  readonly servers: object[];
+/** Props of `GarbageCollection`. */
+export interface GarbageCollectionProps extends GarbageCollectionOptions {
+  /** The server whose deleted experiments, runs and models are removed. */
+  readonly server: TrackingServer;
 }
 
-/** The CronJob, which talks to the database by itself and has the server delete artifacts: it has no key of the store. */
+const SHAPE: Shape<GarbageCollectionOptions> = { schedule: 'value', timeZone: 'value', olderThan: 'value', jobs: 'value', suspend: 'value', resources: {} };
+/** What the program of the clean-up reads of the settings of the preflight. */
+const STARTUP = ['STARTUP_DEADLINE_SECONDS', 'STARTUP_DEPLOYMENT', 'STARTUP_SOURCES'];
+
+/**
+ * CronJob that runs `mlflow gc` for a tracking server. It talks to the database by itself and has the server delete
+ * artifacts: it has no key of the artifact store.
+ *
+ * @see https://mlflow.org/docs/latest/api_reference/cli.html#mlflow-gc
+ */
 export class GarbageCollection extends Construct {
+  /** The CronJob `<name of the server>-gc`. */
   public readonly cronJob: k8s.KubeCronJob;
+
+  /** NetworkPolicy of its pods, where `networkPolicy.enabled` of the server is true. */
   public readonly networkPolicy?: k8s.KubeNetworkPolicy;
 
-  public constructor(scope: Construct, id: string, checks: PropChecks, given: GarbageCollectionOptions, props: GarbageCollectionProps) {
-    super(scope, id);
-    const options = checks.props(given, SHAPE, 'garbageCollection.');
-    const part: Part = { ...props.part, component: 'garbage-collection' };
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the server, and when what is removed
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
+  public constructor(scope: Construct, id: string, props: GarbageCollectionProps) {
+    super(place(scope, id), id);
+    const { server, ...given } = ofServer(this, props);
+    const { backendStore, options: shared } = server;
+    const checks = new PropChecks(this, [server]);
+    const options = checks.props(given, SHAPE);
+    const images = new ImageSource(checks, shared.images);
+    const pod = new PodSettings(checks, shared.pod, images);
+    const image = images.of('image', shared.image ?? Images.MLFLOW);
+    const part: Part = { name: 'mlflow', instance: server.name, component: 'garbage-collection', image };
     const podLabels = selectorLabels(part);
-    const metadata = { name: props.name, namespace: props.namespace, labels: labels(part) };
-    const schedule = options.schedule ?? '0 3 * * *';
-    if (typeof schedule !== 'string' || !isSchedule(schedule)) {
-      checks.fault({
-        prop: 'garbageCollection.schedule',
-        value: schedule,
-        rule: 'a schedule has five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12), day of the week (0-6) (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax)',
-        fix: 'pass a schedule such as "0 3 * * *"',
-      });
-    }
-    if (options.timeZone !== undefined && !isTimeZone(options.timeZone)) {
-      checks.fault({ prop: 'garbageCollection.timeZone', value: options.timeZone, rule: 'a time zone has its name in the IANA database (https://www.iana.org/time-zones)', fix: 'pass a name such as "Europe/Berlin"' });
-    }
-    const seconds = checks.seconds('garbageCollection.olderThan', options.olderThan ?? Duration.days(30));
-    const jobs = checks.flag('garbageCollection.jobs', options.jobs ?? false);
+    const metadata = { name: `${server.name}-gc`, namespace: server.namespace, labels: labels(part) };
+    const schedule = checkSchedule(checks, 'schedule', options.schedule ?? '0 3 * * *');
+    if (options.timeZone !== undefined) checkTimeZone(checks, 'timeZone', options.timeZone);
+    const seconds = checks.seconds('olderThan', options.olderThan ?? Duration.days(30));
+    const jobs = checks.flag('jobs', options.jobs ?? false);
+    const resources = containerResources(checks, options.resources, ResourcePresets.SMALL as Required<ContainerResources>, '1Gi');
+    const databaseFlags = backendStore.uri === undefined ? [] : [`--backend-store-uri=${backendStore.uri}`];
+    const files = PreflightPackage.of(server);
+    const environment = (): k8s.EnvVar[] => {
+      const own = [
+        ...backendStore.environment,
+        { name: 'MLFLOW_TRACKING_URI', value: server.trackingUri },
+        ...login(server),
+        ...files.environment().filter(({ name }) => STARTUP.includes(name)),
+        { name: 'HOME', value: '/tmp' },
+      ];
+      return [...own, ...(shared.extraEnv ?? []).filter((extra) => own.every(({ name }) => name !== extra.name))];
+    };
 
     this.cronJob = new CronJob(this, 'CronJob', {
-      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [props.image], pullPolicy: props.images.pullPolicy, secretsInEnv: true }) },
+      metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         schedule,
         timeZone: options.timeZone,
-        suspend: checks.flag('garbageCollection.suspend', options.suspend ?? false),
+        suspend: checks.flag('suspend', options.suspend ?? false),
         concurrencyPolicy: 'Forbid',
         startingDeadlineSeconds: 3600,
         successfulJobsHistoryLimit: 1,
@@ -132,9 +146,9 @@ export class GarbageCollection extends Construct {
           spec: {
             backoffLimit: 2,
             template: {
-              metadata: { labels: props.pod.labels(workloadLabels(part)), annotations: props.pod.annotations({ 'checksum/startup-script': props.script.checksum }) },
+              metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
               spec: {
-                ...props.placement,
+                ...pod.helperPlacement(),
                 automountServiceAccountToken: false,
                 enableServiceLinks: false,
                 restartPolicy: 'Never',
@@ -142,23 +156,19 @@ export class GarbageCollection extends Construct {
                 containers: [
                   {
                     name: 'gc',
-                    image: props.image,
-                    imagePullPolicy: props.images.pullPolicy,
-                    command: ['python3', props.script.mountPath],
-                    args: ['gc', ...props.flags, `--older-than=${seconds}s`, ...(jobs ? ['--jobs'] : [])],
-                    env: [...props.env, { name: 'HOME', value: '/tmp' }],
-                    envFrom: props.envFrom,
-                    resources: containerResources(checks, options.resources ?? {}, ResourcePresets.SMALL as Required<ContainerResources>, '1Gi', 'garbageCollection.resources'),
+                    image,
+                    imagePullPolicy: images.pullPolicy,
+                    command: ['python3', files.path],
+                    args: ['gc', ...databaseFlags, `--older-than=${seconds}s`, ...(jobs ? ['--jobs'] : [])],
+                    env: Lazy.any({ produce: environment }) as k8s.EnvVar[],
+                    envFrom: shared.envFrom,
+                    resources,
                     securityContext: CONTAINER_SECURITY,
                     terminationMessagePolicy: 'FallbackToLogsOnError',
-                    volumeMounts: [
-                      { name: 'startup-script', mountPath: props.script.mountPath, subPath: props.script.key, readOnly: true },
-                      { name: 'tmp', mountPath: '/tmp' },
-                      ...props.volumeMounts,
-                    ],
+                    volumeMounts: [files.volumeMount, { name: 'tmp', mountPath: '/tmp' }, ...(backendStore.volumeMounts ?? [])],
                   },
                 ],
-                volumes: [{ name: 'startup-script', configMap: { name: props.script.configMapName, defaultMode: 0o755 } }, emptyDir('tmp', '512Mi'), ...props.volumes],
+                volumes: [files.volume, emptyDir('tmp', '512Mi'), ...(backendStore.volumes ?? [])],
               },
             },
           },
@@ -166,22 +176,24 @@ export class GarbageCollection extends Construct {
       },
     });
     this.node.defaultChild = this.cronJob;
-    for (const server of props.servers) connect(server, podLabels);
-    if (props.egress !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels, egress: props.egress });
+    rejectTakenNames(this, 'server', 'make one GarbageCollection for each tracking server');
+
+    // it asks the server by the name of its Service
+    server.addAllowedHost(`${server.host}:${server.port}`);
+    server.connections.allowFromPods(podLabels);
+    backendStore.connections?.allowFromPods(podLabels);
+    const network = networkPolicyOptions(checks, shared.networkPolicy);
+    if (network !== undefined) {
+      const connections = new Connections({ podLabels });
+      connections.allowTo(...egressTo(backendStore), server.connections.toThese, ...network.egress);
+      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections });
+    }
   }
 }
 
-function isSchedule(text: string): boolean {
-  if (!SCHEDULE.test(text)) return false;
-  // a step is no value, and a name such as MON no number
-  const values = (field: string) => field.split(',').flatMap((range) => range.split('/')[0].split('-')).filter((value) => /^\d+$/.test(value)).map(Number);
-  return text.startsWith('@') || text.split(/ +/).every((field, index) => values(field).every((value) => value >= BOUNDS[index][0] && value <= BOUNDS[index][1]));
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '' && /^[A-Za-z]/.test(name);
-  } catch {
-    return false;
-  }
+/** How the clean-up logs in to the server, where that has a login. */
+function login({ clientCredentials }: TrackingServer): k8s.EnvVar[] {
+  if (clientCredentials === undefined) return [];
+  const { secretName, usernameKey, passwordKey } = clientCredentials;
+  return [envFromSecret('MLFLOW_TRACKING_USERNAME', secretName, usernameKey), envFromSecret('MLFLOW_TRACKING_PASSWORD', secretName, passwordKey)];
 }

@@ -1,7 +1,11 @@
 import { Construct } from 'constructs';
 import { ServiceAccount } from '../kube/objects';
+import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ofServer } from '../validation/add-on';
+import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -34,17 +38,50 @@ export interface ServiceAccountOptions {
   readonly annotations?: { [key: string]: string };
 }
 
+/** Props of `ServerServiceAccount`. */
+export interface ServerServiceAccountProps extends ServiceAccountOptions {
+  /** The server whose pods run with it. The monitor of its stores does, too. */
+  readonly server: TrackingServer;
+}
+
 const SHAPE: Shape<ServiceAccountOptions> = { name: 'value', create: 'value', annotations: {} };
 
-/** Name of the ServiceAccount, and the object where it is made. */
-export function serviceAccount(scope: Construct, checks: PropChecks, given: ServiceAccountOptions, metadata: k8s.ObjectMeta): { name: string; object?: k8s.KubeServiceAccount } {
-  const options = checks.props(given, SHAPE, 'serviceAccount.');
-  const name = checks.objectName('serviceAccount.name', options.name ?? metadata.name!);
-  if (checks.flag('serviceAccount.create', options.create ?? true)) {
-    return { name, object: new ServiceAccount(scope, 'ServiceAccount', { metadata: { ...metadata, name, annotations: checks.annotations('serviceAccount.annotations', options.annotations) }, automountServiceAccountToken: false }) };
+/**
+ * ServiceAccount of the pods of a tracking server, by which a store knows them that gives out no keys. Its token for the
+ * Kubernetes API is not mounted: MLflow has no use for it.
+ *
+ * @see https://kubernetes.io/docs/concepts/security/service-accounts/
+ */
+export class ServerServiceAccount extends Construct {
+  /** Name of the ServiceAccount. */
+  public readonly serviceAccountName: string;
+
+  /** The ServiceAccount, unless `create` is false. */
+  public readonly serviceAccount?: k8s.KubeServiceAccount;
+
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the server, and name and annotations of the ServiceAccount
+   * @throws at synth, one error with all wrong props, each with the path of its construct, the value, the rule and the fix
+   */
+  public constructor(scope: Construct, id: string, props: ServerServiceAccountProps) {
+    super(place(scope, id), id);
+    const { server, ...given } = ofServer(this, props);
+    const checks = new PropChecks(this);
+    const options = checks.props(given, SHAPE);
+    this.serviceAccountName = checks.objectName('name', options.name ?? server.name);
+    const annotations = checks.annotations('annotations', options.annotations);
+    if (checks.flag('create', options.create ?? true)) {
+      this.serviceAccount = new ServiceAccount(this, 'ServiceAccount', {
+        metadata: { name: this.serviceAccountName, namespace: server.namespace, labels: server.labels, annotations },
+        automountServiceAccountToken: false,
+      });
+      this.node.defaultChild = this.serviceAccount;
+    } else if (annotations !== undefined) {
+      checks.fault({ prop: 'annotations', value: annotations, rule: 'with create = false the ServiceAccount is somebody else\'s', fix: 'leave annotations out, or create' });
+    }
+    server.runAs(this, this.serviceAccountName);
+    rejectTakenNames(this, 'name', 'give each ServiceAccount of the namespace its own name');
   }
-  if (options.annotations !== undefined) {
-    checks.fault({ prop: 'serviceAccount.annotations', value: options.annotations, rule: 'with serviceAccount.create = false the ServiceAccount is somebody else\'s', fix: 'leave serviceAccount.annotations out, or serviceAccount.create' });
-  }
-  return { name };
 }

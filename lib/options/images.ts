@@ -28,7 +28,7 @@ export class Images {
   public static readonly MINIO = 'docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z';
 
   /**
-   * oauth2-proxy, which asks browsers to log in with an OpenID Connect provider (prop `oidc`).
+   * oauth2-proxy, which asks browsers to log in with an OpenID Connect provider (`Oauth2Proxy`).
    *
    * @see https://quay.io/repository/oauth2-proxy/oauth2-proxy
    */

@@ -1,3 +1,4 @@
+import { Duration } from 'cdk8s';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -111,4 +112,12 @@ export interface PodOptions {
    * @default - none
    */
   readonly sidecars?: k8s.Container[];
+
+  /**
+   * How long a pod that is asked to stop may take to finish what it does, the transfers in flight for example.
+   *
+   * @default - 2 minutes for the tracking server and PostgreSQL, 1 minute for MinIO, 30 seconds for others
+   * @see https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+   */
+  readonly terminationGracePeriod?: Duration;
 }

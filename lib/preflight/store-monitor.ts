@@ -1,58 +1,82 @@
+import { Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
-import { IStartupScript } from '../tracking-server/startup-script';
+import { PreflightPackage } from './preflight-package';
+import { Connections } from '../kube/connections';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
+import { networkPolicyOptions, podPolicy } from '../kube/network';
 import { Deployment, Service } from '../kube/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, emptyDir, quantities } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
+import { Images } from '../options/images';
+import { egressTo } from '../tracking-server/stores';
+import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ofServer } from '../validation/add-on';
+import { place } from '../validation/place';
+import { PropChecks } from '../validation/prop-checks';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 8080;
+/** What the libraries of the stores read besides what the stores themselves say: certificates, proxies, and where credentials are. */
+const READ_BY_STORES = /^(AWS|AZURE|GOOGLE|GCE|BOTO|PG|MLFLOW_(S3|BOTO|GCS|MYSQL|TRACKING_(SERVER_CERT_PATH|INSECURE_TLS)))(_|[A-Z]|$)|^(https?|no|all)_proxy$|^(SSL_CERT|REQUESTS_CA|CURL_CA)_/i;
 
+/** Props of `StoreMonitor`. */
 export interface StoreMonitorProps {
-  readonly part: Part;
-  readonly name: string;
-  readonly namespace: string;
-  readonly images: ImageSource;
-  readonly pod: PodSettings;
-  readonly placement: Partial<k8s.PodSpec>;
-  readonly startupScript: IStartupScript;
-  /** Flags of the server that name its stores. */
-  readonly flags: string[];
-  readonly env: k8s.EnvVar[];
-  /** The user's own variables, which stand behind all others, as in the server. */
-  readonly extraEnv: k8s.EnvVar[];
-  readonly envFrom?: k8s.EnvFromSource[];
-  readonly volumes: k8s.Volume[];
-  readonly volumeMounts: k8s.VolumeMount[];
+  /** The server whose stores are tried. */
+  readonly server: TrackingServer;
 }
 
 /**
- * A small pod that tries both stores every 15 s. It is unready, and its metrics are 0, as long as one of them does not
- * work. The tracking server itself stays ready then: it still serves all that can be read, and an unready server would
- * take that away from everybody too.
+ * A small pod that tries both stores every 15 s. It is unready, and its metrics `mlflow_artifact_store_writable` and
+ * `mlflow_database_reachable` are 0, as long as one of them does not work. The tracking server itself stays ready then: it
+ * still serves all that can be read, and an unready server would take that away from everybody too. A tracking server makes
+ * it itself, unless `preflight.monitor` is false.
  */
 export class StoreMonitor extends Construct {
+  /** The pod. */
   public readonly deployment: k8s.KubeDeployment;
+
+  /** Service `<name of the server>-monitor`, with the metrics. */
   public readonly service: k8s.KubeService;
-  public readonly port = PORT;
+
+  /** Port of the Service. */
+  public readonly port: number = PORT;
+
+  /** Labels of the objects. */
   public readonly labels: { [key: string]: string };
 
   /** Labels that select the pod. */
   public readonly podLabels: { [key: string]: string };
 
+  /** Who may connect to the pod, and to whom it connects. */
+  public readonly connections: Connections;
+
+  /** NetworkPolicy of the pod, where `networkPolicy.enabled` of the server is true. */
+  public readonly networkPolicy?: k8s.KubeNetworkPolicy;
+
+  /**
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param props the server
+   */
   public constructor(scope: Construct, id: string, props: StoreMonitorProps) {
-    super(scope, id);
-    const part: Part = { ...props.part, component: 'store-monitor' };
-    const { images, pod } = props;
+    super(place(scope, id), id);
+    const { server } = ofServer(this, props);
+    const { backendStore, artifactStore, options } = server;
+    const checks = new PropChecks(this, [server]);
+    const images = new ImageSource(checks, options.images);
+    const pod = new PodSettings(checks, options.pod, images);
+    const part: Part = { name: 'mlflow', instance: server.name, component: 'store-monitor', image: images.of('image', options.image ?? Images.MLFLOW) };
     this.labels = labels(part);
     this.podLabels = selectorLabels(part);
-    const metadata = { name: props.name, namespace: props.namespace, labels: this.labels };
-    const script = props.startupScript;
+    const metadata = { name: `${server.name}-monitor`, namespace: server.namespace, labels: this.labels };
+    const files = PreflightPackage.of(server);
+    const databaseFlags = backendStore.uri === undefined ? [] : [`--backend-store-uri=${backendStore.uri}`];
+    const extras = (options.extraEnv ?? []).filter((variable) => READ_BY_STORES.test(String(variable?.name)));
 
     this.deployment = new Deployment(this, 'Deployment', {
-      metadata: { ...metadata, labels: workloadLabels(part), annotations: decided({ images: [part.image], pullPolicy: images.pullPolicy, secretsInEnv: true, single: true }) },
+      metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         replicas: 1,
         selector: { matchLabels: this.podLabels },
@@ -62,9 +86,10 @@ export class StoreMonitor extends Construct {
           rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(1), maxSurge: k8s.IntOrString.fromNumber(0) },
         },
         template: {
-          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations({ 'checksum/startup-script': script.checksum }) },
+          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
           spec: {
-            ...props.placement,
+            ...pod.helperPlacement(),
+            serviceAccountName: Lazy.any({ produce: () => server.serviceAccountName }) as unknown as string,
             automountServiceAccountToken: false,
             enableServiceLinks: false,
             securityContext: POD_SECURITY,
@@ -73,10 +98,16 @@ export class StoreMonitor extends Construct {
                 name: 'monitor',
                 image: part.image,
                 imagePullPolicy: images.pullPolicy,
-                command: ['python3', script.mountPath],
-                args: ['monitor', ...props.flags],
-                env: [...props.env, { name: 'STARTUP_MONITOR_PORT', value: String(PORT) }, { name: 'HOME', value: '/tmp' }, ...props.extraEnv],
-                envFrom: props.envFrom,
+                command: ['python3', files.path],
+                args: ['monitor', ...databaseFlags, `--artifacts-destination=${artifactStore.artifactsDestination}`],
+                env: [
+                  ...artifactStore.environment,
+                  ...backendStore.environment,
+                  ...files.environment(),
+                  { name: 'STARTUP_MONITOR_PORT', value: String(PORT) },
+                  { name: 'HOME', value: '/tmp' },
+                  ...extras,
+                ],
                 ports: [{ name: 'metrics', containerPort: PORT }],
                 readinessProbe: {
                   httpGet: { path: '/ready', port: k8s.IntOrString.fromString('metrics') },
@@ -96,19 +127,16 @@ export class StoreMonitor extends Construct {
                 },
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [
-                  { name: 'startup-script', mountPath: script.mountPath, subPath: script.key, readOnly: true },
-                  { name: 'tmp', mountPath: '/tmp' },
-                  ...props.volumeMounts,
-                ],
+                volumeMounts: [files.volumeMount, { name: 'tmp', mountPath: '/tmp' }, ...(artifactStore.volumeMounts ?? []), ...(backendStore.volumeMounts ?? [])],
               },
             ],
-            volumes: [{ name: 'startup-script', configMap: { name: script.configMapName, defaultMode: 0o755 } }, emptyDir('tmp', '64Mi'), ...props.volumes],
+            volumes: [files.volume, emptyDir('tmp', '64Mi'), ...(artifactStore.volumes ?? []), ...(backendStore.volumes ?? [])],
           },
         },
       },
     });
     this.node.defaultChild = this.deployment;
+    rejectTakenNames(this, 'server', 'make one StoreMonitor for each tracking server, which makes it itself unless preflight.monitor is false');
 
     this.service = new Service(this, 'Service', {
       metadata,
@@ -120,5 +148,14 @@ export class StoreMonitor extends Construct {
         ports: [{ name: 'metrics', port: PORT, targetPort: k8s.IntOrString.fromString('metrics') }],
       },
     });
+
+    this.connections = new Connections({ podLabels: this.podLabels, ports: [PORT] });
+    this.connections.allowTo(...egressTo(artifactStore, backendStore));
+    for (const store of [artifactStore, backendStore]) store.connections?.allowFromPods(this.podLabels);
+    const network = networkPolicyOptions(checks, options.networkPolicy);
+    if (network !== undefined) {
+      this.connections.allowTo(...network.egress);
+      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
+    }
   }
 }

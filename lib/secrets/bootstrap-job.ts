@@ -1,7 +1,7 @@
 import { Construct } from 'constructs';
 import { ICredentials } from './credentials';
-import { SecretJob, secretRules } from './secret-job';
-import { FILL_SECRETS_PY } from '../assets.generated';
+import { FILL_SECRETS } from './fill-secrets-script';
+import { Script, SecretJob, secretRules } from './secret-job';
 import { ImageSource } from '../kube/image-source';
 import { Part } from '../kube/labels';
 import { emptyDir } from '../kube/pod';
@@ -27,8 +27,8 @@ export interface BootstrapJobProps {
   readonly user: ICredentials;
   /** Image with the store's client. */
   readonly toolImage: string;
-  /** File name and text of the script that makes the user and what belongs to it. */
-  readonly script: { readonly name: string; readonly text: string };
+  /** The script that makes the user and what belongs to it. */
+  readonly script: Script;
   readonly scriptEnv: k8s.EnvVar[];
   /** Volumes that the script needs, and where. */
   readonly scriptVolumes?: k8s.Volume[];
@@ -49,7 +49,7 @@ export class BootstrapJob extends SecretJob {
     const fill = (name: string) => ({
       name,
       image: props.pythonImage,
-      command: ['python3', 'fill-secrets.py', name] as [string, string, string],
+      command: ['python3', FILL_SECRETS, name] as [string, string, string],
       env: [directory.env, { name: 'CREDENTIALS', value: JSON.stringify(credentials) }, ...(props.storeUrl === undefined ? [] : [{ name: 'STORE_URL', value: props.storeUrl }])],
       mounts: [directory.mount],
       usesApi: true,
@@ -59,7 +59,6 @@ export class BootstrapJob extends SecretJob {
       part: { ...props.part, component: `${props.part.component}-bootstrap` },
       name: `${props.name}-bootstrap`,
       rules: secretRules(secrets(true), secrets(false)),
-      scripts: { 'fill-secrets.py': FILL_SECRETS_PY, [props.script.name]: props.script.text },
       steps: [
         fill('prepare'),
         {

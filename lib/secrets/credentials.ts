@@ -4,7 +4,7 @@ import { secretKeys } from './secret-keys';
 import { Secret } from '../kube/objects';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
-import { Shape } from '../validation/prop-shape';
+import { Shape, fits } from '../validation/prop-shape';
 import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
@@ -57,6 +57,16 @@ export interface CredentialsKeys {
   readonly passwordKey?: string;
 }
 
+/**
+ * A Secret as a construct of another library knows it, such as that of any version of cdk8s-plus.
+ *
+ * @see https://cdk8s.io/docs/latest/plus/cdk8s-plus-33/secret/
+ */
+export interface INamedSecret {
+  /** Name of the Secret. */
+  readonly name: string;
+}
+
 /** Options common to the Secrets that `Credentials` declares. */
 export interface CredentialsOptions extends CredentialsKeys {
   /**
@@ -92,7 +102,7 @@ export interface CredentialsProps extends CredentialsOptions {
   readonly username?: string;
 }
 
-/** Props of `Credentials.fromSecretName`. */
+/** Props of `Credentials.fromSecretName` and `Credentials.fromSecret`. */
 export interface ExistingSecretProps extends CredentialsKeys {
   /**
    * Namespace of the Secret.
@@ -136,6 +146,18 @@ export class Credentials extends Construct implements ICredentials {
    */
   public static fromSecretName(scope: Construct, id: string, secretName: string, props: ExistingSecretProps = {}): ICredentials {
     return new ExistingCredentials(scope, id, secretName, props);
+  }
+
+  /**
+   * Credentials in a Secret that another construct of the app makes, such as that of cdk8s-plus. The keys can have any names.
+   *
+   * @param scope the construct to which this one belongs
+   * @param id the name of this construct in its scope
+   * @param secret the Secret
+   * @param props the keys and the namespace
+   */
+  public static fromSecret(scope: Construct, id: string, secret: INamedSecret, props: ExistingSecretProps = {}): ICredentials {
+    return new ExistingCredentials(scope, id, secret, props);
   }
 
   /**
@@ -198,14 +220,26 @@ class ExistingCredentials extends Construct implements ICredentials {
   public readonly passwordKey: string;
   public readonly generated: boolean = false;
 
-  public constructor(scope: Construct, id: string, secretName: string, props: ExistingSecretProps) {
+  public constructor(scope: Construct, id: string, secret: string | INamedSecret, props: ExistingSecretProps) {
     super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(props, EXISTING_SHAPE);
-    this.secretName = checks.objectName('secretName', secretName);
+    this.secretName = typeof secret === 'string' ? checks.objectName('secretName', secret) : nameOf(checks, secret);
     this.namespace = checks.namespace(this, props.namespace);
     ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
   }
+}
+
+function nameOf(checks: PropChecks, secret: INamedSecret): string {
+  if (fits(secret, { name: 'string' })) return checks.objectName('secret.name', secret.name);
+  checks.fault({
+    prop: 'secret',
+    value: secret,
+    hidden: true,
+    rule: 'a Secret is an object that has its name (https://kubernetes.io/docs/concepts/configuration/secret/)',
+    fix: 'pass a Secret such as that of cdk8s-plus, or call Credentials.fromSecretName(…) with its name',
+  });
+  return 'none';
 }
 
 class LiteralCredentials extends Credentials {

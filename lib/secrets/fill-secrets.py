@@ -25,10 +25,11 @@ SPECS = json.loads(os.environ.get("CREDENTIALS", "[]"))
 # [{"secretName": …, "values": {key: {"text": …} or {"length": …}}}]
 SECRETS = json.loads(os.environ.get("SECRETS", "[]"))
 SERVICE_ACCOUNT = os.environ.get("SERVICE_ACCOUNT_DIR", "/var/run/secrets/kubernetes.io/serviceaccount")
+API_HOST = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
 API_SERVER = os.environ.get(
     "API_SERVER",
     "https://{}:{}".format(
-        os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc"),
+        f"[{API_HOST}]" if ":" in API_HOST else API_HOST,
         os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
     ),
 )
@@ -142,6 +143,11 @@ def make_password(length=PASSWORD_LENGTH):
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
+def make_value(form):
+    """A value in the form of SECRETS."""
+    return form["text"] if "text" in form else make_password(form["length"])
+
+
 def prepare_one(spec):
     values = data_of(call("GET", spec["secretName"]))
     makers = {
@@ -171,7 +177,7 @@ def publish_one(spec):
 def fill_one(spec):
     write_missing(
         spec["secretName"],
-        {key: lambda value=value: value.get("text") or make_password(value["length"]) for key, value in spec["values"].items()},
+        {key: lambda form=form: make_value(form) for key, form in spec["values"].items()},
     )
 
 

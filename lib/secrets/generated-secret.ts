@@ -1,15 +1,19 @@
 import { Construct } from 'constructs';
+import { FILL_SECRETS } from './fill-secrets-script';
 import { SecretJob, secretRules } from './secret-job';
-import { FILL_SECRETS_PY } from '../assets.generated';
+import { rejectSecondUser } from './secret-users';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels } from '../kube/labels';
 import { Secret } from '../kube/objects';
 import { PodSettings } from '../kube/pod-settings';
+import { PropChecks } from '../validation/prop-checks';
 import { k8s } from '../../imports/k8s';
 
-/** A value of a Secret: a text that is no secret, or so many random letters and digits. */
+/** A value of a Secret, in one of the forms that `make_value` of fill-secrets.py knows. */
 export interface GeneratedValue {
+  /** A text that is no secret. */
   readonly text?: string;
+  /** So many random letters and digits. */
   readonly length?: number;
 }
 
@@ -33,6 +37,7 @@ export class GeneratedSecret extends Construct {
   public constructor(scope: Construct, id: string, props: GeneratedSecretProps) {
     super(scope, id);
     const { secretName, namespace } = props;
+    rejectSecondUser(this, new PropChecks(this), secretName, 'secretName', props);
     const part: Part = { ...props.part, component: `${props.part.component}-bootstrap` };
     this.secret = new Secret(this, 'Secret', { metadata: { name: secretName, namespace, labels: labels(props.part) }, type: 'Opaque' });
     this.bootstrap = new SecretJob(this, 'Bootstrap', {
@@ -40,12 +45,11 @@ export class GeneratedSecret extends Construct {
       part,
       name: `${secretName}-bootstrap`,
       rules: secretRules([secretName], []),
-      scripts: { 'fill-secrets.py': FILL_SECRETS_PY },
       steps: [
         {
           name: 'fill',
           image: props.image,
-          command: ['python3', 'fill-secrets.py', 'fill'],
+          command: ['python3', FILL_SECRETS, 'fill'],
           env: [{ name: 'SECRETS', value: JSON.stringify([{ secretName, values: props.values }]) }],
           usesApi: true,
         },

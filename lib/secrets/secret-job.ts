@@ -1,16 +1,27 @@
 import { Construct } from 'constructs';
+import { FILL_SECRETS, fillSecretsScript } from './fill-secrets-script';
+import { FILL_SECRETS_PY } from '../assets.generated';
+import { Connections } from '../kube/connections';
 import { fingerprint } from '../kube/hash';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
 import { TO_KUBERNETES_API, podPolicy } from '../kube/network';
 import { ConfigMap, ContentNamedJob, Role, RoleBinding, ServiceAccount } from '../kube/objects';
 import { BOOTSTRAP_RESOURCES, CONTAINER_SECURITY, POD_SECURITY, emptyDir } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
+import { programPlace } from '../kube/programs-chart';
 import { k8s } from '../../imports/k8s';
 
 const SCRIPTS_DIR = '/scripts';
 const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/**
+ * No end: what a Job waits for, a store or a Secret, may be days away, and an apply does not start a Job again that has given
+ * up. The kubelet waits 5 minutes at most between two tries.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy
+ */
+const TRIES = 2 ** 31 - 1;
 
 /** What Kubernetes mounts by itself into every container of a pod, where nothing says otherwise. */
 const API_ACCESS: k8s.Volume = {
@@ -24,7 +35,14 @@ const API_ACCESS: k8s.Volume = {
   },
 };
 
-/** One container of a `SecretJob`: a script of its ConfigMap, in an image that can run it. */
+/** A script that runs in a container of a `SecretJob`. */
+export interface Script {
+  /** Name of the file. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** One container of a `SecretJob`: fill-secrets.py or the script of the Job, in an image that can run it. */
 export interface Step {
   readonly name: string;
   readonly image: string;
@@ -43,7 +61,8 @@ export interface SecretJobProps {
   readonly images: ImageSource;
   readonly pod: PodSettings;
   readonly rules: k8s.PolicyRule[];
-  readonly scripts: { [file: string]: string };
+  /** A script of its own, beside fill-secrets.py. */
+  readonly script?: Script;
   /** The containers, one after the other. */
   readonly steps: Step[];
   readonly volumes: k8s.Volume[];
@@ -57,17 +76,22 @@ export class SecretJob extends Construct {
   public readonly serviceAccount: k8s.KubeServiceAccount;
   public readonly role: k8s.KubeRole;
   public readonly roleBinding: k8s.KubeRoleBinding;
+  /** ConfigMap with fill-secrets.py, which the Jobs of the instance share. */
+  public readonly fillSecretsScript: k8s.KubeConfigMap;
+  /** ConfigMap with the script of its own; where there is none, that with fill-secrets.py. */
   public readonly scripts: k8s.KubeConfigMap;
   public readonly networkPolicy?: k8s.KubeNetworkPolicy;
 
-  /** Labels that select the pod. */
-  public readonly podLabels: { [key: string]: string };
+  /** To whom the pod connects. Nobody connects to it. */
+  public readonly connections: Connections;
 
   public constructor(scope: Construct, id: string, props: SecretJobProps) {
     super(scope, id);
-    const { part, name, namespace, images, pod, scripts } = props;
+    const { part, name, namespace, images, pod, script } = props;
     const metadata = { name, namespace, labels: labels(part) };
-    this.podLabels = selectorLabels(part);
+    const podLabels = selectorLabels(part);
+    this.connections = new Connections({ podLabels });
+    this.connections.allowTo(TO_KUBERNETES_API, ...(props.egress ?? []));
 
     this.serviceAccount = new ServiceAccount(this, 'ServiceAccount', { metadata, automountServiceAccountToken: false });
     this.role = new Role(this, 'Role', { metadata, rules: props.rules });
@@ -76,7 +100,10 @@ export class SecretJob extends Construct {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
       subjects: [{ kind: 'ServiceAccount', name, namespace }],
     });
-    this.scripts = new ConfigMap(this, 'Scripts', { metadata, data: scripts });
+    this.fillSecretsScript = fillSecretsScript(this, part.instance, namespace);
+    this.scripts = script === undefined ? this.fillSecretsScript : new ConfigMap(...programPlace(this, 'Scripts'), { metadata, data: { [script.name]: script.text } });
+    const configMaps = [...new Set([this.scripts.name, this.fillSecretsScript.name])];
+    const checksum = fingerprint({ [FILL_SECRETS]: FILL_SECRETS_PY, ...(script && { [script.name]: script.text }) });
 
     const containers = props.steps.map(({ command: [interpreter, script, ...args], usesApi, mounts, ...step }) => ({
       ...step,
@@ -94,10 +121,11 @@ export class SecretJob extends Construct {
     }));
     const initContainers = containers.slice(0, -1);
     this.job = new ContentNamedJob(this, 'Job', {
-      metadata: { ...metadata, annotations: decided({ images: props.steps.map(({ image }) => image), pullPolicy: images.pullPolicy }) },
+      metadata,
       spec: {
+        backoffLimit: TRIES,
         template: {
-          metadata: { labels: pod.labels(this.podLabels), annotations: pod.annotations({ 'checksum/scripts': fingerprint(scripts) }) },
+          metadata: { labels: pod.labels(podLabels), annotations: pod.annotations({ 'checksum/scripts': checksum }) },
           spec: {
             ...pod.helperPlacement(),
             serviceAccountName: name,
@@ -108,15 +136,13 @@ export class SecretJob extends Construct {
             securityContext: POD_SECURITY,
             ...(initContainers.length > 0 && { initContainers }),
             containers: containers.slice(-1),
-            volumes: [...props.volumes, { name: 'scripts', configMap: { name } }, emptyDir('tmp', '64Mi'), API_ACCESS],
+            volumes: [...props.volumes, { name: 'scripts', projected: { sources: configMaps.map((source) => ({ configMap: { name: source } })) } }, emptyDir('tmp', '64Mi'), API_ACCESS],
           },
         },
       },
     });
     this.node.defaultChild = this.job;
-    if (props.egress !== undefined) {
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, egress: [TO_KUBERNETES_API, ...props.egress] });
-    }
+    if (props.egress !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
   }
 }
 

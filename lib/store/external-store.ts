@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { isCidr, tcp } from '../kube/network';
+import { tcp } from '../kube/connections';
+import { isCidr } from '../kube/network';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 import { CertificateAuthority } from '../options/certificate-authority';

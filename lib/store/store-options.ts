@@ -1,4 +1,5 @@
 import { Size } from 'cdk8s';
+import { ClusterOptions } from '../options/cluster-options';
 import { ImageOptions } from '../options/image-options';
 import { NetworkPolicyOptions } from '../options/network-policy-options';
 import { PodOptions } from '../options/pod-options';
@@ -71,4 +72,11 @@ export interface StoreOptions {
    * @default - exactly the traffic of the store and of the tracking servers that use it
    */
   readonly networkPolicy?: NetworkPolicyOptions;
+
+  /**
+   * What the store has to know of the cluster.
+   *
+   * @default - the domain is "cluster.local", and pods have IPv4 addresses
+   */
+  readonly cluster?: ClusterOptions;
 }

@@ -1,11 +1,36 @@
 import { Duration, Size } from 'cdk8s';
+import { StoreOptions } from './store-options';
 import { PropChecks } from '../validation/prop-checks';
-import { Kind } from '../validation/prop-shape';
+import { Kind, Shape } from '../validation/prop-shape';
 import { ICredentials } from '../secrets/credentials';
 import { ContainerResources } from '../options/resources';
 
 /** What a store needs of its credentials. */
 export const CREDENTIALS: Kind = { secretName: 'string', namespace: 'string', usernameKey: 'string', passwordKey: 'string', generated: 'boolean' };
+
+/** Props of a store that this library runs. */
+export interface StatefulStoreProps extends StoreOptions {
+  readonly name?: string;
+  readonly image?: string;
+  readonly credentials?: ICredentials;
+}
+
+/** What these props are. */
+export const STORE: Shape<StatefulStoreProps> = {
+  name: 'value',
+  namespace: 'value',
+  instance: 'value',
+  image: 'value',
+  bootstrapImage: 'value',
+  credentials: CREDENTIALS,
+  storageSize: 'value',
+  storageClassName: 'value',
+  resources: {},
+  images: {},
+  pod: {},
+  networkPolicy: {},
+  cluster: {},
+};
 
 /** Longest name of a store: its bootstrap Job appends 21 characters, and the name of a Job has at most 63. */
 const MAX_STORE_NAME = 42;
@@ -38,4 +63,25 @@ export function checkSecretNamespaces(checks: PropChecks, namespace: string, cre
       });
     }
   }
+}
+
+/** The props without those that are a Secret where credentials belong: it has a name, and does not say under which keys they stand. */
+export function withoutSecrets<Props extends object>(checks: PropChecks, props: Props, names: string[]): Props {
+  const isSecret = (value: unknown): boolean => {
+    const { name, secretName } = (value ?? {}) as { name?: unknown; secretName?: unknown };
+    return typeof value === 'object' && typeof name === 'string' && secretName === undefined;
+  };
+  const given = (props ?? {}) as { [prop: string]: unknown };
+  const secrets = names.filter((name) => isSecret(given[name]));
+  if (secrets.length === 0) return props;
+  for (const prop of secrets) {
+    checks.fault({
+      prop,
+      value: given[prop],
+      hidden: true,
+      rule: 'credentials are a Secret and the keys under which user name and password stand in it (https://kubernetes.io/docs/concepts/configuration/secret/)',
+      fix: 'pass Credentials.fromSecret(…) with this object, or Credentials.fromSecretName(…) with its name',
+    });
+  }
+  return { ...props, ...Object.fromEntries(secrets.map((prop) => [prop, undefined])) };
 }

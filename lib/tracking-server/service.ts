@@ -62,8 +62,14 @@ export interface ServiceOptions {
 
 const SHAPE: Shape<ServiceOptions> = { type: 'value', annotations: {}, nodePort: 'value', loadBalancerClass: 'value', loadBalancerSourceRanges: 'list' };
 
-/** Annotations and spec of the Service, but for its selector. */
-export function serviceSpec(checks: PropChecks, given: ServiceOptions | undefined, port: number): { annotations?: { [key: string]: string }; spec: k8s.ServiceSpec } {
+/** Annotations and spec of a Service, but for its selector. */
+export interface ServiceShape {
+  readonly annotations?: { [key: string]: string };
+  readonly spec: k8s.ServiceSpec;
+}
+
+/** The prop `service`, checked. */
+export function serviceSpec(checks: PropChecks, given: ServiceOptions | undefined, port: number): ServiceShape {
   const options = checks.props(given ?? {}, SHAPE, 'service.');
   const type = checks.oneOf('service.type', options.type ?? ServiceType.CLUSTER_IP, Object.values(ServiceType), 'the type');
   const typesOf: { [prop: string]: ServiceType[] } = {

@@ -2,6 +2,7 @@ import { Construct } from 'constructs';
 import { START_MLFLOW_PY } from '../assets.generated';
 import { fingerprint } from '../kube/hash';
 import { ConfigMap } from '../kube/objects';
+import { programPlace } from '../kube/programs-chart';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -31,9 +32,6 @@ export interface IStartupScript {
    * @see https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
    */
   readonly checksum: string;
-
-  /** Whether the script is another than that of this library. The monitor of the stores then brings its own. */
-  readonly custom: boolean;
 }
 
 /** Props of `StartupScript`. */
@@ -70,8 +68,8 @@ export interface StartupScriptProps {
 const SHAPE: Shape<StartupScriptProps> = { name: 'value', namespace: 'value', content: 'value', labels: 'labels' };
 
 /**
- * The ConfigMap with `start-mlflow.py`: it puts the S3 credentials in place, waits for the database, and becomes
- * the MLflow server.
+ * The ConfigMap with `start-mlflow.py`: it puts the S3 credentials in place, runs the preflight where there is one, and
+ * becomes the MLflow server.
  */
 export class StartupScript extends Construct implements IStartupScript {
   public readonly configMapName: string;
@@ -79,7 +77,6 @@ export class StartupScript extends Construct implements IStartupScript {
   public readonly key: string = KEY;
   public readonly mountPath: string = `/app/${KEY}`;
   public readonly checksum: string;
-  public readonly custom: boolean;
 
   /** The ConfigMap. */
   public readonly configMap: k8s.KubeConfigMap;
@@ -105,13 +102,25 @@ export class StartupScript extends Construct implements IStartupScript {
         fix: 'pass the text of the program, or leave the prop out',
       });
     }
-    this.custom = content !== START_MLFLOW_PY;
     this.checksum = fingerprint(String(content));
-    this.configMap = new ConfigMap(this, 'ConfigMap', {
+    this.configMap = new ConfigMap(...programPlace(this, 'ConfigMap'), {
       metadata: { name: this.configMapName, namespace: this.namespace, labels: props.labels },
       data: { [KEY]: content },
     });
     rejectTakenNames(this, 'name', 'give each script of the namespace its own name');
     this.node.defaultChild = this.configMap;
   }
+}
+
+/** The prop `startupScript` of a server in a namespace. */
+export function usableScript(checks: PropChecks, script: IStartupScript | undefined, namespace: string): IStartupScript | undefined {
+  if (script !== undefined && script.namespace !== namespace) {
+    checks.fault({
+      prop: 'startupScript',
+      value: `a ConfigMap in namespace "${script.namespace}"`,
+      rule: `a pod mounts ConfigMaps of its own namespace only, here "${namespace}" (https://kubernetes.io/docs/concepts/configuration/configmap/)`,
+      fix: `make the StartupScript with namespace "${namespace}"`,
+    });
+  }
+  return script;
 }

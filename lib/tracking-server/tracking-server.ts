@@ -1,181 +1,90 @@
-import { ApiObject, Duration, Size } from 'cdk8s';
+import { Duration, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
-import { allowedHosts, ownOrigins } from './allowed-hosts';
-import { ArtifactTransfer } from '../proxied-artifacts/artifact-transfer';
-import { autoscaler } from '../operations/autoscaling';
-import { LOGIN_KEYS, Login } from '../login/basic-auth';
-import { disruptionBudget } from '../operations/disruption-budget';
-import { GarbageCollection } from '../operations/garbage-collection';
-import { ServerHttpRoute } from '../access/http-route';
-import { ServerIngress } from '../access/ingress';
-import { Metrics } from '../monitoring/metrics';
-import { Oauth2Proxy } from '../login/oauth2-proxy';
-import { ConnectionPool, LogLevel, TrackingServerOptions, XFrameOptions } from './options';
-import { ProxiedArtifactsPlugin } from '../proxied-artifacts/proxied-artifacts-plugin';
-import { RouteTarget, routeUri } from '../access/route';
-import { ServiceType, serviceSpec } from './service';
-import { serviceAccount } from '../operations/service-account';
-import { IStartupScript, StartupScript } from './startup-script';
-import { StoreMonitor } from '../preflight/store-monitor';
+import { AllowedHosts } from './allowed-hosts';
+import { addExtraArgs, addExtraEnv } from './extras';
+import { applyMission, applyOrigins, applyStores } from './mission';
+import { Layer, ServerProcess } from './process';
+import { ServerPod } from './server-pod';
+import { ServiceShape, serviceSpec } from './service';
+import { SETTINGS, applySettings, checkedPrefix } from './settings';
+import { IStartupScript, StartupScript, usableScript } from './startup-script';
+import { checkIdentity, checkStores, egressTo, usableArtifactStore, usableBackendStore, variables } from './stores';
+import { TRACKING_SERVER, TrackingServerProps } from './tracking-server-props';
+import { IRouteTarget, RouteBackend } from '../access/route-target';
 import { IArtifactStore } from '../artifact-store/artifact-store';
-import { Minio } from '../artifact-store/minio';
 import { IBackendStore } from '../backend-store/backend-store';
-import { Postgres } from '../backend-store/postgres';
+import { Cluster } from '../kube/cluster';
+import { Connections } from '../kube/connections';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { decided } from '../kube/linters';
-import { connect, networkPolicyOptions, podPolicy, toPods } from '../kube/network';
+import { networkPolicyOptions, podPolicy } from '../kube/network';
 import { Deployment, Service } from '../kube/objects';
-import { place } from '../validation/place';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
-import { PropChecks, quantity } from '../validation/prop-checks';
-import { Shape } from '../validation/prop-shape';
-import { rejectTakenNames } from '../validation/unique-names';
 import { Images } from '../options/images';
-import { PodOptions } from '../options/pod-options';
+import { Preflight, wantedPreflight } from '../preflight/preflight';
+import { StoreMonitor } from '../preflight/store-monitor';
+import { ArtifactTransfer, checkEndpoint } from '../proxied-artifacts/artifact-transfer';
+import { ProxiedArtifacts } from '../proxied-artifacts/proxied-artifacts';
+import { ICredentials } from '../secrets/credentials';
+import { place } from '../validation/place';
+import { PropChecks } from '../validation/prop-checks';
+import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
-const HOST = '0.0.0.0';
-/** Seconds between the end of the wait for the database and the first answer of the server, at the most. */
-const START_SECONDS = 120;
-
-/** Flags that come from a prop. */
-const PROP_FLAGS: { [flag: string]: string } = {
-  '--port': 'port',
-  '-p': 'port',
-  '--backend-store-uri': 'backendStore',
-  '--artifacts-destination': 'artifactStore',
-  '--allowed-hosts': 'allowedHosts',
-  '--workers': 'workers',
-  '-w': 'workers',
-  '--static-prefix': 'staticPrefix',
+const SCALED_TWICE = {
+  rule: 'with autoscaling the number of pods is not fixed: each apply would set it back (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling)',
+  fix: 'leave replicas of the tracking server out and pass minReplicas here, or leave autoscaling out',
 };
-/** Flags that a prop sets where it is given. */
-const OPTIONAL_FLAGS: { [flag: string]: keyof TrackingServerOptions } = {
-  '--app-name': 'basicAuth',
-  '--expose-prometheus': 'metrics',
-  '--cors-allowed-origins': 'corsAllowedOrigins',
-  '--x-frame-options': 'xFrameOptions',
-  '--uvicorn-opts': 'logLevel',
-};
-/** Variables that a prop sets, where probes and routes follow. */
-const PROP_VARIABLES = ['MLFLOW_STATIC_PREFIX'];
-const LISTENS = 'the container always listens on all its addresses';
-const PROXIES = 'it is what keeps clients off the artifact store';
-/** Flags that are always the same, and why. */
-const FIXED_FLAGS: { [flag: string]: string } = {
-  '--host': LISTENS,
-  '-h': LISTENS,
-  '--default-artifact-root': PROXIES,
-  '--serve-artifacts': PROXIES,
-  '--no-serve-artifacts': PROXIES,
-};
-
-/** Props of `TrackingServer`. */
-export interface TrackingServerProps extends TrackingServerOptions {
-  /** Where experiments, runs and the model registry are kept. */
-  readonly backendStore: IBackendStore;
-
-  /** Where artifacts are kept. */
-  readonly artifactStore: IArtifactStore;
-
-  /**
-   * Name of the Deployment, and beginning of the names of all other objects: the Services are `<name>-service` and
-   * `<name>-server`.
-   *
-   * @default "mlflow"
-   * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
-   */
-  readonly name?: string;
-
-  /**
-   * Namespace of all objects.
-   *
-   * @default - the namespace of the chart, else "mlflow"
-   */
-  readonly namespace?: string;
-
-  /**
-   * The script that starts the server.
-   *
-   * @default - a new `StartupScript` with the name "<name>-startup-script"
-   */
-  readonly startupScript?: IStartupScript;
-}
-
-const OPTIONS: Shape<TrackingServerOptions> = {
-  image: 'value',
-  replicas: 'value',
-  workers: 'value',
-  port: 'value',
-  allowedHosts: 'value',
-  artifactTransfer: 'value',
-  jobExecution: 'value',
-  upgradeSchema: 'value',
-  startupDeadline: 'value',
-  terminationGracePeriod: 'value',
-  scratchSize: 'value',
-  resources: {},
-  extraArgs: 'list',
-  extraEnv: 'list',
-  envFrom: 'list',
-  staticPrefix: 'value',
-  deriveAllowedHosts: 'value',
-  corsAllowedOrigins: 'list',
-  xFrameOptions: 'value',
-  logLevel: 'value',
-  connectionPool: {},
-  service: {},
-  ingress: {},
-  httpRoute: {},
-  basicAuth: {},
-  oidc: {},
-  metrics: {},
-  garbageCollection: {},
-  autoscaling: {},
-  podDisruptionBudget: {},
-  serviceAccount: {},
-  images: {},
-  pod: {},
-  networkPolicy: {},
-};
-const POOL: Shape<ConnectionPool> = { size: 'value', maxOverflow: 'value', recycle: 'value' };
-const SHAPE: Shape<TrackingServerProps> = {
-  ...OPTIONS,
-  backendStore: { environment: 'list' },
-  artifactStore: { artifactsDestination: 'string', environment: 'list' },
-  name: 'value',
-  namespace: 'value',
-  startupScript: { configMapName: 'string', namespace: 'string', key: 'string', mountPath: 'string', checksum: 'string', custom: 'boolean' },
-};
+/** Longest name: the names that begin with it still have to be within 63 characters. */
+const MAX_NAME = 63 - '-startup-script'.length;
 
 /**
  * MLflow tracking server that hands artifacts through (`--serve-artifacts`): clients know its URI and nothing else.
  *
+ * What it can do besides comes from add-ons, such as `Metrics` or `Oauth2Proxy`, which use the methods below, as an add-on
+ * in your own repository can. Each passes itself as the owner, so that a message can name who set something.
+ *
  * @see https://mlflow.org/docs/latest/self-hosting/architecture/tracking-server/
  */
-export class TrackingServer extends Construct {
+export class TrackingServer extends Construct implements IRouteTarget {
+  /** Name of the Deployment, and beginning of the names of all other objects. */
+  public readonly name: string;
+
   /** Namespace of all objects. */
   public readonly namespace: string;
 
   /** Port of the server and of its Services. */
   public readonly port: number;
 
-  /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
-  public readonly trackingUri: string;
+  /** Path under which the server answers; empty where that is "/". */
+  public readonly staticPrefix: string;
 
   /** Host name of the server, which resolves in the whole cluster. */
   public readonly host: string;
 
+  /** URI for clients in the cluster: what they pass to `mlflow.set_tracking_uri`. */
+  public readonly trackingUri: string;
+
+  /** The props as they were given, whose defaults add-ons share: where pods run, where images come from, the cluster. */
+  public readonly options: TrackingServerProps;
+
+  /** Where experiments, runs and the model registry are kept. */
+  public readonly backendStore: IBackendStore;
+
+  /** Where artifacts are kept. */
+  public readonly artifactStore: IArtifactStore;
+
   /** The script that starts the server. */
   public readonly startupScript: IStartupScript;
 
-  /** The script of the store monitor and of the garbage collection, where `startupScript` is one of the user's own. */
-  public readonly monitorScript?: IStartupScript;
+  /** What keeps clients off the artifact store, where `artifactTransfer` is `PROXIED`. */
+  public readonly proxiedArtifacts?: ProxiedArtifacts;
 
-  /** ConfigMap with the MLflow plugin, where `artifactTransfer` is `PROXIED`. */
-  public readonly plugins?: k8s.KubeConfigMap;
+  /** What is tried before the server starts, unless `preflight.enabled` is false. */
+  public readonly preflight?: Preflight;
+
+  /** The pod that tries both stores again and again, unless `preflight.monitor` is false. */
+  public readonly monitor?: StoreMonitor;
 
   /** The server. */
   public readonly deployment: k8s.KubeDeployment;
@@ -186,89 +95,26 @@ export class TrackingServer extends Construct {
   /** Service `<name>-server`, a second name for the same pods. */
   public readonly serverService: k8s.KubeService;
 
-  /**
-   * The pod that tries both stores again and again: unready as long as one of them does not work, with the metrics
-   * `mlflow_artifact_store_writable` and `mlflow_database_reachable` at port 8080 of Service `<name>-monitor`.
-   */
-  public readonly monitor: k8s.KubeDeployment;
-
-  /** Service `<name>-monitor`, with the metrics of the monitor. */
-  public readonly monitorService: k8s.KubeService;
+  /** Labels of the objects. */
+  public readonly labels: { [key: string]: string };
 
   /** Labels that select the pods. */
   public readonly podLabels: { [key: string]: string };
 
-  /** URI for clients outside of the cluster, where `ingress` or `httpRoute` gives them one. */
-  public readonly externalUri?: string;
-
-  /** The Ingress, where `ingress` asks for one. */
-  public readonly ingress?: k8s.KubeIngress;
-
-  /** The HTTPRoute, where `httpRoute` asks for one. */
-  public readonly httpRoute?: ApiObject;
-
-  /** The Certificates for `ingress` and `httpRoute`, where cert-manager makes them. */
-  public readonly certificates: ApiObject[] = [];
-
-  /** ConfigMap with the configuration of MLflow's login, where `basicAuth` asks for it. */
-  public readonly loginConfig?: k8s.KubeConfigMap;
-
-  /** Secret with the administrator of MLflow's login, where the cluster makes it up. */
-  public readonly loginSecret?: k8s.KubeSecret;
-
-  /** Job that makes up the administrator's password. */
-  public readonly loginBootstrapJob?: k8s.KubeJob;
-
-  /** ServiceAccount of the Job that makes up the administrator's password. */
-  public readonly loginBootstrapServiceAccount?: k8s.KubeServiceAccount;
-
-  /** Role of the Job that makes up the administrator's password: it may fill this Secret. */
-  public readonly loginBootstrapRole?: k8s.KubeRole;
-
-  /** RoleBinding of the Job that makes up the administrator's password. */
-  public readonly loginBootstrapRoleBinding?: k8s.KubeRoleBinding;
-
-  /** ConfigMap with the script of the Job that makes up the administrator's password. */
-  public readonly loginBootstrapScripts?: k8s.KubeConfigMap;
-
-  /** NetworkPolicy of the Job that makes up the administrator's password. */
-  public readonly loginBootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
-
-  /** The oauth2-proxy before the server, where `oidc` asks for it. */
-  public readonly oauth2Proxy?: Oauth2Proxy;
-
-  /** The CronJob that removes for good what is deleted, where `garbageCollection` asks for it. */
-  public readonly garbageCollection?: k8s.KubeCronJob;
-
-  /** NetworkPolicy of the garbage collection. */
-  public readonly garbageCollectionNetworkPolicy?: k8s.KubeNetworkPolicy;
-
-  /** ServiceMonitor of the server, where `metrics` asks for it. */
-  public readonly serviceMonitor?: ApiObject;
-
-  /** ServiceMonitor of the monitor of the stores, where `metrics` asks for it. */
-  public readonly monitorServiceMonitor?: ApiObject;
-
-  /** PrometheusRule with the alerts, where `metrics` asks for it. */
-  public readonly prometheusRule?: ApiObject;
-
-  /** ConfigMap with the dashboard for Grafana, where `metrics` asks for it. */
-  public readonly dashboard?: k8s.KubeConfigMap;
-
-  /** The HorizontalPodAutoscaler, where `autoscaling` asks for it. */
-  public readonly autoscaler?: k8s.KubeHorizontalPodAutoscalerV2;
-
-  /** The PodDisruptionBudget, where there is more than one pod or `podDisruptionBudget` asks for it. */
-  public readonly disruptionBudget?: k8s.KubePodDisruptionBudget;
-
-  /** The ServiceAccount, where `serviceAccount` asks for one to be made. */
-  public readonly serviceAccount?: k8s.KubeServiceAccount;
+  /** Who may connect to the pods, and to whom they connect. */
+  public readonly connections: Connections;
 
   /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
   public readonly networkPolicy?: k8s.KubeNetworkPolicy;
 
-  /** NetworkPolicy of the monitor of the stores, where `networkPolicy.enabled` is true. */
-  public readonly monitorNetworkPolicy?: k8s.KubeNetworkPolicy;
+  public readonly routeBackend: RouteBackend;
+
+  private readonly process: ServerProcess;
+  private readonly hosts: AllowedHosts;
+  private readonly pod: ServerPod;
+  private readonly fixedReplicas: number;
+  private scaledTo?: number;
+  private loginCredentials?: ICredentials;
 
   /**
    * @param scope the construct to which this one belongs
@@ -278,688 +124,267 @@ export class TrackingServer extends Construct {
    */
   public constructor(scope: Construct, id: string, props: TrackingServerProps) {
     super(place(scope, id), id);
+    // what add-ons bring is checked when all of it is there
+    this.node.addValidation({ validate: () => (this.pod.template(true), checkIdentity(checks, this), []) });
     const checks = new PropChecks(this);
-    const stores = [props?.backendStore, props?.artifactStore];
-    props = checks.props(props, SHAPE);
-    props = { ...props, backendStore: usableBackendStore(checks, props.backendStore), artifactStore: usableArtifactStore(checks, props.artifactStore) };
-    const { backendStore, artifactStore } = props;
-    const name = checks.name('name', props.name ?? 'mlflow', maxName(props));
-    const images = new ImageSource(checks, props.images);
-    const image = images.of('image', props.image ?? Images.MLFLOW);
-    const part: Part = { name: 'mlflow', instance: name, component: 'tracking-server', image };
-    const pod = new PodSettings(checks, props.pod, images);
-    const network = networkPolicyOptions(checks, props.networkPolicy);
+    props = checks.props(props, TRACKING_SERVER);
+    this.options = props;
+    this.backendStore = usableBackendStore(checks, props.backendStore);
+    this.artifactStore = usableArtifactStore(checks, props.artifactStore);
+    this.name = checks.name('name', props.name ?? 'mlflow', MAX_NAME);
     this.namespace = checks.namespace(this, props.namespace);
     this.port = checks.port('port', props.port ?? 5000);
+    checkStores(checks, this.namespace, this.backendStore, this.artifactStore);
+
+    const images = new ImageSource(checks, props.images);
+    const image = images.of('image', props.image ?? Images.MLFLOW);
+    const part: Part = { name: 'mlflow', instance: this.name, component: 'tracking-server', image };
+    this.labels = labels(part);
     this.podLabels = selectorLabels(part);
-    this.host = `${name}-service.${this.namespace}.svc.cluster.local`;
-    const prefix = staticPrefix(checks, props.staticPrefix);
-    const serverUrl = `http://${this.host}:${this.port}`;
-    this.trackingUri = `${serverUrl}${prefix}`;
-    const metadata = { name, namespace: this.namespace, labels: labels(part) };
-    const startupDeadline = checks.seconds('startupDeadline', props.startupDeadline ?? Duration.minutes(5));
-    const scratchSize = checks.size('scratchSize', props.scratchSize ?? Size.gibibytes(10));
-    checkStores(checks, this.namespace, props);
-    checkTogether(checks, props);
-
-    this.startupScript =
-      props.startupScript ??
-      new StartupScript(this, 'StartupScript', { name: `${name}-startup-script`, namespace: this.namespace, labels: labels(part) });
-    const transfer = checks.oneOf(
-      'artifactTransfer',
-      props.artifactTransfer ?? ArtifactTransfer.PROXIED,
-      Object.values(ArtifactTransfer),
-      'artifactTransfer',
-    );
-    const plugin =
-      transfer === ArtifactTransfer.PROXIED
-        ? new ProxiedArtifactsPlugin(this, 'ProxiedArtifactsPlugin', { name: `${name}-plugins`, namespace: this.namespace, labels: labels(part) })
-        : undefined;
-    const login =
-      props.basicAuth &&
-      new Login(this, 'Login', checks, props.basicAuth, {
-        part,
-        name,
-        namespace: this.namespace,
-        databaseUri: backendStore.uri ?? '',
-        image,
-        images,
-        pod,
-        networkPolicy: network !== undefined,
-      });
-    const account = props.serviceAccount && serviceAccount(this, checks, props.serviceAccount, metadata);
-    const identity = account && { serviceAccountName: account.name };
-    this.serviceAccount = account?.object;
-
-    const databaseFlags = backendStore.uri === undefined ? [] : [`--backend-store-uri=${backendStore.uri}`];
-    const storeFlags = [...databaseFlags, `--artifacts-destination=${artifactStore.artifactsDestination}`];
-    const hosts = allowedHosts(checks, {
-      given: props.allowedHosts,
-      derive: props.deriveAllowedHosts,
-      services: [`${name}-service`, `${name}-server`],
-      namespace: this.namespace,
-      port: this.port,
-      routes: { 'ingress.hosts': texts(props.ingress?.hosts), 'httpRoute.hosts': texts(props.httpRoute?.hosts) },
-      scraped: props.metrics !== undefined,
-      collected: props.garbageCollection !== undefined,
-    });
-    const args = [
-      'mlflow',
-      'server',
-      `--host=${HOST}`,
-      `--port=${this.port}`,
-      ...storeFlags,
-      '--default-artifact-root=mlflow-artifacts:/',
-      '--serve-artifacts',
-      `--allowed-hosts=${hosts.join(',')}`,
-      ...(login === undefined ? [] : ['--app-name=basic-auth']),
-      ...extraArgs(checks, checks.members('extraArgs', props.extraArgs ?? [], 'string', 'flags', '"--gunicorn-opts=--timeout=120"'), props),
-    ];
-    const storeEnv = [...artifactStore.environment, ...backendStore.environment];
-    const upgradeSchema = checks.flag('upgradeSchema', props.upgradeSchema ?? false);
-    const scriptEnv = startupEnv(name, startupDeadline, transfer, upgradeSchema, props, login?.environment ?? []);
-    const managedEnv: k8s.EnvVar[] = [
-      ...storeEnv,
-      { name: 'MLFLOW_WORKERS', value: String(checks.count('workers', props.workers ?? 1, 'the number of workers')) },
-      { name: 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', value: String(checks.flag('jobExecution', props.jobExecution ?? false)) },
-      ...(plugin === undefined ? [] : [{ name: 'PYTHONPATH', value: plugin.mountPath }]),
-      ...scriptEnv,
-      { name: 'HOME', value: '/tmp' },
-      // transfers run in many threads, and glibc would keep a heap for each: measured, 49 MiB less after 600 MiB up and down
-      { name: 'MALLOC_ARENA_MAX', value: '2' },
-      ...serverEnv(checks, props, prefix),
-      ...(login?.environment ?? []),
-      ...(hosts.some((host) => host.startsWith('$(POD_IP)')) ? [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }] : []),
-    ];
-    const extras = extraEnv(checks, managedEnv, variables(checks, 'extraEnv', props.extraEnv ?? []));
-    const envFrom = props.envFrom && checks.members('envFrom', props.envFrom, {}, 'sources', '{ secretRef: { name: "model-provider" } }');
-    const volumes = [...(artifactStore.volumes ?? []), ...(backendStore.volumes ?? [])];
-    const volumeMounts = [...(artifactStore.volumeMounts ?? []), ...(backendStore.volumeMounts ?? [])];
-    const health = { httpGet: { path: `${prefix}/health`, port: k8s.IntOrString.fromString('http') } };
-    const replicas = checks.count('replicas', props.replicas ?? 1, 'the number of replicas');
-    const several = props.autoscaling !== undefined || replicas > 1;
-
-    this.deployment = new Deployment(this, 'Deployment', {
-      metadata: {
-        ...metadata,
-        labels: workloadLabels(part),
-        annotations: decided({ images: [image], pullPolicy: images.pullPolicy, secretsInEnv: true, sameProbes: true, single: props.autoscaling === undefined && replicas === 1 }),
-      },
-      spec: {
-        replicas: props.autoscaling === undefined ? replicas : undefined,
-        selector: { matchLabels: this.podLabels },
-        strategy: {
-          type: 'RollingUpdate',
-          rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) },
-        },
-        template: {
-          metadata: {
-            labels: pod.labels(workloadLabels(part)),
-            annotations: pod.annotations({
-              'checksum/startup-script': this.startupScript.checksum,
-              ...(plugin === undefined ? {} : { 'checksum/plugins': plugin.checksum }),
-              ...(login === undefined ? {} : { 'checksum/login': login.checksum }),
-            }),
-          },
-          spec: pod.complete({
-            ...identity,
-            ...pod.placement(this.podLabels, several),
-            automountServiceAccountToken: false,
-            // a Service called "mlflow" would set MLFLOW_PORT=tcp://…, which the server takes for its port
-            enableServiceLinks: false,
-            securityContext: POD_SECURITY,
-            terminationGracePeriodSeconds: checks.seconds('terminationGracePeriod', props.terminationGracePeriod ?? Duration.minutes(2)),
-            containers: [
-              {
-                name: 'mlflow',
-                image,
-                imagePullPolicy: images.pullPolicy,
-                command: ['python3', this.startupScript.mountPath],
-                args,
-                env: [...managedEnv, ...extras],
-                envFrom,
-                ports: [{ name: 'http', containerPort: this.port }],
-                startupProbe: { ...health, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: Math.ceil((startupDeadline + START_SECONDS) / 2) },
-                readinessProbe: { ...health, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
-                // a server that is busy with transfers answers late and is healthy all the same
-                livenessProbe: { ...health, periodSeconds: 15, timeoutSeconds: 10, failureThreshold: 8 },
-                resources: containerResources(
-                  checks,
-                  props.resources,
-                  {
-                    cpuRequest: '250m',
-                    cpuLimit: '2',
-                    memoryRequest: Size.mebibytes(512),
-                    memoryLimit: Size.gibibytes(1),
-                  },
-                  `${Math.ceil(quantity(scratchSize) / 1024 ** 2) + 256}Mi`,
-                ),
-                securityContext: CONTAINER_SECURITY,
-                terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [
-                  {
-                    name: 'startup-script',
-                    mountPath: this.startupScript.mountPath,
-                    subPath: this.startupScript.key,
-                    readOnly: true,
-                  },
-                  ...(plugin === undefined ? [] : [{ name: plugin.volume.name, mountPath: plugin.mountPath, readOnly: true }]),
-                  { name: 'tmp', mountPath: '/tmp' },
-                  ...volumeMounts,
-                  ...(login === undefined ? [] : [login.volumeMount]),
-                ],
-              },
-            ],
-            volumes: [
-              { name: 'startup-script', configMap: { name: this.startupScript.configMapName, defaultMode: 0o755 } },
-              ...(plugin === undefined ? [] : [plugin.volume]),
-              emptyDir('tmp', scratchSize),
-              ...volumes,
-              ...(login === undefined ? [] : [login.volume]),
-            ],
-          }),
-        },
-      },
-    });
-    rejectTakenNames(this, 'name', 'give each tracking server of the namespace, or each stack, its own name');
-    this.node.defaultChild = this.deployment;
-
-    const published = serviceSpec(checks, props.service, this.port);
-    this.service = new Service(this, 'Service', {
-      metadata: { ...metadata, name: `${name}-service`, annotations: published.annotations },
-      spec: { ...published.spec, selector: this.podLabels },
-    });
-    this.serverService = new Service(this, 'ServerService', {
-      metadata: { ...metadata, name: `${name}-server` },
-      spec: { ...serviceSpec(checks, undefined, this.port).spec, selector: this.podLabels },
-    });
-
-    if (this.startupScript.custom) {
-      this.monitorScript = new StartupScript(this, 'MonitorScript', { name: `${name}-monitor-script`, namespace: this.namespace, labels: labels(part) });
-    }
-    const ownScript = this.monitorScript ?? this.startupScript;
-    const monitor = new StoreMonitor(this, 'Monitor', {
-      part,
-      name: `${name}-monitor`,
-      namespace: this.namespace,
+    const cluster = new Cluster(checks, props.cluster);
+    const settings = checks.props(props.settings ?? {}, SETTINGS, 'settings.');
+    this.staticPrefix = checkedPrefix(checks, settings.staticPrefix);
+    const services = [`${this.name}-service`, `${this.name}-server`];
+    this.host = cluster.host(services[0], this.namespace);
+    this.trackingUri = `http://${this.host}:${this.port}${this.staticPrefix}`;
+    this.routeBackend = { name: this.name, namespace: this.namespace, labels: this.labels, serviceName: services[0], port: this.port, path: this.staticPrefix === '' ? '/' : this.staticPrefix };
+    this.hosts = new AllowedHosts(checks, settings, { services, namespace: this.namespace, domain: cluster.domain, port: this.port });
+    this.fixedReplicas = checks.count('replicas', props.replicas ?? 1, 'the number of replicas');
+    this.startupScript = usableScript(checks, props.startupScript, this.namespace) ?? new StartupScript(this, 'StartupScript', { name: `${this.name}-startup-script`, namespace: this.namespace, labels: this.labels });
+    this.process = new ServerProcess(this);
+    const stores = { artifactStore: this.artifactStore, backendStore: this.backendStore };
+    applyMission(this.process, { ...stores, hosts: this.hosts, port: this.port, address: cluster.anyAddress });
+    applySettings(checks, this.process, settings, props.workers ?? 1);
+    applyOrigins(this.process, this.hosts);
+    applyStores(checks, this.process, stores);
+    this.pod = new ServerPod(checks, {
+      image,
       images,
-      pod,
-      placement: { ...identity, ...pod.helperPlacement() },
-      startupScript: ownScript,
-      flags: storeFlags,
-      env: [...storeEnv, ...scriptEnv],
-      extraEnv: extras,
-      envFrom,
-      volumes,
-      volumeMounts,
+      settings: new PodSettings(checks, props.pod, images),
+      resources: props.resources,
+      scratchSize: props.scratchSize,
+      process: this.process,
+      script: this.startupScript,
+      port: this.port,
+      healthPath: `${this.staticPrefix}/health`,
+      envFrom: props.envFrom && checks.members('envFrom', props.envFrom, {}, 'sources', '{ secretRef: { name: "model-provider" } }'),
+      labels: workloadLabels(part),
+      podLabels: this.podLabels,
     });
-    this.monitor = monitor.deployment;
-    this.monitorService = monitor.service;
-    this.plugins = plugin?.configMap;
+    for (const [prop, { volumes, volumeMounts }] of Object.entries(stores)) this.pod.addVolumes(`the prop ${prop}`, volumes, volumeMounts);
 
-    const gc =
-      props.garbageCollection &&
-      new GarbageCollection(this, 'GarbageCollection', checks, props.garbageCollection, {
-        part,
-        name: `${name}-gc`,
-        namespace: this.namespace,
-        image,
-        images,
-        pod,
-        placement: pod.helperPlacement(),
-        script: ownScript,
-        flags: databaseFlags,
-        env: [
-          ...backendStore.environment,
-          { name: 'MLFLOW_TRACKING_URI', value: this.trackingUri },
-          ...(login?.clientEnvironment ?? []),
-          ...scriptEnv.filter(({ name: variable }) => ['STARTUP_DEADLINE_SECONDS', 'STARTUP_DEPLOYMENT', 'STARTUP_SOURCES'].includes(variable)),
-        ],
-        envFrom,
-        volumes: backendStore.volumes ?? [],
-        volumeMounts: backendStore.volumeMounts ?? [],
-        egress: network && [...egressTo(backendStore), toPods(this.podLabels, this.port), ...network.egress],
-        servers: [this, ...stores.slice(0, 1).filter((store) => typeof store === 'object' && store !== null)],
-      });
-    this.garbageCollection = gc?.cronJob;
-    this.garbageCollectionNetworkPolicy = gc?.networkPolicy;
+    // a port that is none is told by its prop, and not by each policy that lets through to it
+    this.connections = new Connections({ podLabels: this.podLabels, ports: [Number.isInteger(this.port) ? this.port : 5000] });
+    for (const store of [this.backendStore, this.artifactStore]) store.connections?.allowFromPods(this.podLabels);
+    const network = networkPolicyOptions(checks, props.networkPolicy);
+    if (network?.clients) this.connections.allowFrom(...network.clients);
+    this.connections.allowTo(...egressTo(this.artifactStore, this.backendStore), ...(network?.egress ?? []));
 
-    const route = { name, metadata, path: prefix === '' ? '/' : prefix };
-    const external = externalUri(props, prefix);
-    if (props.oidc !== undefined) {
-      this.oauth2Proxy = new Oauth2Proxy(this, 'Oauth2Proxy', {
-        ...props.oidc,
-        name: `${name}-oauth2-proxy`,
-        instance: name,
-        namespace: this.namespace,
-        // what cannot be a URL is told where port and hosts are checked
-        upstreamUrl: URL.canParse(serverUrl) ? serverUrl : 'http://mlflow',
-        upstreamPodLabels: this.podLabels,
-        externalUrl: external !== undefined && URL.canParse(external) ? external : 'https://mlflow.example.com',
-        bootstrapImage: props.image,
-        images: props.images,
-        pod: proxyPod(props.pod),
-        networkPolicy: props.networkPolicy && { enabled: props.networkPolicy.enabled, egress: props.networkPolicy.egress },
-      });
-      connect(this, this.oauth2Proxy.podLabels);
-    }
-    const target: RouteTarget = {
-      ...route,
-      service: this.oauth2Proxy?.service ?? this.service,
-      port: this.oauth2Proxy?.port ?? this.port,
-    };
-    const ingress = props.ingress && new ServerIngress(this, 'Ingress', checks, props.ingress, target);
-    const httpRoute = props.httpRoute && new ServerHttpRoute(this, 'HttpRoute', checks, props.httpRoute, target);
-    this.ingress = ingress?.ingress;
-    this.httpRoute = httpRoute?.httpRoute;
-    this.certificates = [ingress?.certificate, httpRoute?.certificate].filter((certificate) => certificate !== undefined);
-    this.externalUri = external;
-
-    this.loginConfig = login?.configMap;
-    this.loginSecret = login?.generated?.secret;
-    this.loginBootstrapJob = login?.generated?.bootstrap.job;
-    this.loginBootstrapServiceAccount = login?.generated?.bootstrap.serviceAccount;
-    this.loginBootstrapRole = login?.generated?.bootstrap.role;
-    this.loginBootstrapRoleBinding = login?.generated?.bootstrap.roleBinding;
-    this.loginBootstrapScripts = login?.generated?.bootstrap.scripts;
-    this.loginBootstrapNetworkPolicy = login?.generated?.bootstrap.networkPolicy;
-
-    const metrics =
-      props.metrics &&
-      new Metrics(this, 'Metrics', {
-        checks,
-        part,
-        name,
-        namespace: this.namespace,
-        options: props.metrics,
-        serviceName: `${name}-service`,
-        portName: 'http',
-        monitorName: `${name}-monitor`,
-        monitorPortName: 'metrics',
-        login: login && { secretName: login.secretName, ...LOGIN_KEYS },
-        volumeClaims: stores.flatMap((store) => volumeClaims(store)),
-      });
-    this.serviceMonitor = metrics?.serviceMonitor;
-    this.monitorServiceMonitor = metrics?.monitorServiceMonitor;
-    this.prometheusRule = metrics?.prometheusRule;
-    this.dashboard = metrics?.dashboard;
-
-    this.autoscaler = props.autoscaling && autoscaler(this, checks, props.autoscaling, metadata);
-    if (several || props.podDisruptionBudget !== undefined) {
-      this.disruptionBudget = disruptionBudget(this, checks, props.podDisruptionBudget ?? {}, {
-        metadata,
-        podLabels: this.podLabels,
-        replicas: props.autoscaling === undefined ? replicas : (props.autoscaling.minReplicas ?? 2),
-        replicasProp: props.autoscaling === undefined ? 'replicas' : 'autoscaling.minReplicas',
-      });
-    }
-
-    for (const store of stores.filter((given) => typeof given === 'object' && given !== null)) {
-      connect(store!, this.podLabels);
-      connect(store!, monitor.podLabels);
-    }
-    if (network !== undefined) {
-      const egress = [...egressTo(artifactStore), ...egressTo(backendStore), ...network.egress];
-      // behind a login proxy nobody else is let in, but whom the user names
-      const clients = props.oidc === undefined && network.clients === undefined ? {} : { server: this, clients: network.clients };
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, podLabels: this.podLabels, ports: [this.port], egress, ...clients });
-      this.monitorNetworkPolicy = podPolicy(this, 'MonitorNetworkPolicy', {
-        name: `${name}-monitor`,
-        namespace: this.namespace,
-        labels: monitor.labels,
-        podLabels: monitor.podLabels,
-        ports: [monitor.port],
-        egress,
-      });
-    }
-  }
-}
-
-/** Longest name: the names that begin with it, that of a Job with its fingerprint, still have to be within 63 characters. */
-function maxName({ oidc, basicAuth }: TrackingServerProps): number {
-  if (oidc !== undefined) return 63 - '-oauth2-proxy-cookie-bootstrap-0123456789'.length;
-  if (basicAuth !== undefined && basicAuth.secretName === undefined) return 63 - '-login-bootstrap-0123456789'.length;
-  return 63 - '-startup-script'.length;
-}
-
-/** What the start script has to know of the constructs. */
-function startupEnv(name: string, deadline: number, transfer: string, upgradeSchema: boolean, props: TrackingServerProps, login: k8s.EnvVar[]): k8s.EnvVar[] {
-  const fromSecrets = [...props.artifactStore.environment, ...props.backendStore.environment, ...login].flatMap(({ name: variable, valueFrom }) =>
-    valueFrom?.secretKeyRef === undefined ? [] : [[variable, `key ${valueFrom.secretKeyRef.key} of Secret ${valueFrom.secretKeyRef.name}`]],
-  );
-  return [
-    { name: 'STARTUP_DEPLOYMENT', value: name },
-    { name: 'STARTUP_DEADLINE_SECONDS', value: String(deadline) },
-    { name: 'STARTUP_ARTIFACT_TRANSFER', value: transfer },
-    { name: 'STARTUP_SOURCES', value: JSON.stringify(Object.fromEntries(fromSecrets)) },
-    ...(props.artifactStore.userMayComeLate ? [{ name: 'STARTUP_USER_MAY_COME_LATE', value: 'true' }] : []),
-    ...(props.artifactStore.usesPodIdentity ? [{ name: 'STARTUP_POD_IDENTITY', value: 'true' }] : []),
-    ...(upgradeSchema ? [{ name: 'STARTUP_UPGRADE_SCHEMA', value: 'true' }] : []),
-  ];
-}
-
-function usableBackendStore(checks: PropChecks, store?: IBackendStore): IBackendStore {
-  const none: IBackendStore = { uri: '', environment: [] };
-  const given = checks.required('backendStore', store, none, 'the place for experiments and runs', 'a store such as new Postgres(…)');
-  const { uri, environment } = given;
-  const usable = variables(checks, 'backendStore.environment', environment);
-  if (uri === undefined ? !usable.some(({ name }) => name === 'MLFLOW_BACKEND_STORE_URI') : typeof uri !== 'string') {
-    checks.fault({
-      prop: 'backendStore.uri',
-      value: uri,
-      hidden: true,
-      rule: 'it is a text, or backendStore.environment has MLFLOW_BACKEND_STORE_URI from a Secret (https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/)',
-      fix: 'pass a store such as new Postgres(…), ExternalPostgres or ExternalDatabase',
+    const metadata = { name: this.name, namespace: this.namespace, labels: this.labels };
+    this.deployment = new Deployment(this, 'Deployment', {
+      metadata: { ...metadata, labels: workloadLabels(part) },
+      spec: {
+        replicas: Lazy.any({ produce: () => (this.scaledTo === undefined ? this.fixedReplicas : undefined) }) as number,
+        progressDeadlineSeconds: Lazy.any({ produce: () => this.pod.progressDeadline }) as number,
+        selector: { matchLabels: this.podLabels },
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) } },
+        template: Lazy.any({ produce: () => this.pod.template(this.minReplicas > 1) }) as k8s.PodTemplateSpec,
+      },
     });
-  }
-  return { uri: uri === undefined || typeof uri === 'string' ? uri : '', environment: usable, ...usableRest(checks, 'backendStore', given) };
-}
+    this.node.defaultChild = this.deployment;
+    rejectTakenNames(this, 'name', 'give each tracking server of the namespace, or each stack, its own name');
 
-function usableArtifactStore(checks: PropChecks, store?: IArtifactStore): IArtifactStore {
-  const none: IArtifactStore = { artifactsDestination: '', environment: [] };
-  const given = checks.required('artifactStore', store, none, 'the place for artifacts', 'a store such as new Minio(…)');
-  const { artifactsDestination, environment, userMayComeLate, usesPodIdentity } = given;
-  return {
-    artifactsDestination,
-    environment: variables(checks, 'artifactStore.environment', environment),
-    userMayComeLate,
-    usesPodIdentity,
-    ...usableRest(checks, 'artifactStore', given),
-  };
-}
+    const service = (serviceId: string, name: string, { annotations, spec }: ServiceShape) =>
+      new Service(this, serviceId, { metadata: { ...metadata, name, annotations }, spec: { ...spec, selector: this.podLabels } });
+    this.service = service('Service', services[0], serviceSpec(checks, props.service, this.port));
+    this.serverService = service('ServerService', services[1], serviceSpec(checks, undefined, this.port));
+    if (network !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
 
-type StoreRest = Pick<IBackendStore, 'secretNamespace' | 'volumes' | 'volumeMounts' | 'egress'>;
+    const transfer = checks.oneOf('artifactTransfer', props.artifactTransfer ?? ArtifactTransfer.PROXIED, Object.values(ArtifactTransfer), 'artifactTransfer');
+    if (transfer === ArtifactTransfer.DIRECT) checkEndpoint(checks, this.artifactStore, cluster.domain);
+    if (transfer === ArtifactTransfer.PROXIED) this.proxiedArtifacts = new ProxiedArtifacts(this, 'ProxiedArtifacts', { server: this });
+    const preflight = wantedPreflight(checks, props.preflight);
+    if (preflight !== undefined) this.preflight = new Preflight(this, 'Preflight', { ...preflight, server: this });
+    if (checks.flag('preflight.monitor', props.preflight?.monitor ?? true)) this.monitor = new StoreMonitor(this, 'Monitor', { server: this });
 
-/** What stores of all kinds may have besides. */
-function usableRest(checks: PropChecks, prop: string, { secretNamespace, volumes, volumeMounts, egress }: StoreRest): StoreRest {
-  const rest = checks.props({ secretNamespace, volumes, volumeMounts, egress }, { secretNamespace: 'value', volumes: 'list', volumeMounts: 'list', egress: 'list' }, `${prop}.`);
-  return {
-    ...rest,
-    volumes: rest.volumes && checks.members(`${prop}.volumes`, rest.volumes, {}, 'volumes', '{ name: "ca", configMap: { name: "ca" } }'),
-    volumeMounts: rest.volumeMounts && checks.members(`${prop}.volumeMounts`, rest.volumeMounts, {}, 'mounts', '{ name: "ca", mountPath: "/etc/ca" }'),
-    egress: rest.egress && checks.members(`${prop}.egress`, rest.egress, {}, 'rules', '{ ports: [{ port: k8s.IntOrString.fromNumber(443) }] }'),
-  };
-}
+    const { extraArgs = [], extraEnv = [] } = props;
+    checks.members('extraArgs', extraArgs, 'string', 'flags', '"--uvicorn-opts=--timeout-keep-alive=120"');
+    addExtraArgs(checks, this.process, extraArgs);
+    variables(checks, 'extraEnv', extraEnv);
+    addExtraEnv(checks, this.process, extraEnv);
+  }
 
-/** What the pods may connect to for a store. Of one that does not tell, nobody knows: everything. */
-function egressTo(store: IBackendStore | IArtifactStore): k8s.NetworkPolicyEgressRule[] {
-  return store.egress ?? [{}];
-}
+  /** Fewest pods that there are. */
+  public get minReplicas(): number {
+    return this.scaledTo ?? this.fixedReplicas;
+  }
 
-/** The volumes of a store that this library makes. */
-function volumeClaims(store: unknown): string[] {
-  return store instanceof Postgres || store instanceof Minio ? [`data-${store.statefulSet.name}-0`] : [];
-}
+  /** Whether the server answers for every host, so that none has to be added. */
+  public get allowsAllHosts(): boolean {
+    return this.hosts.all;
+  }
 
-/** The strings in a list that may have been given from a language without types. */
-function texts(list: unknown): string[] {
-  return Array.isArray(list) ? list.filter((member): member is string => typeof member === 'string') : [];
-}
+  /** The containers of a pod, with those that add-ons and users have added. */
+  public get containers(): k8s.Container[] {
+    return this.pod.template(false).spec!.containers;
+  }
 
-function staticPrefix(checks: PropChecks, prefix = ''): string {
-  if (typeof prefix !== 'string' || !/^(\/[A-Za-z0-9._~-]+)*$/.test(prefix)) {
-    checks.fault({
-      prop: 'staticPrefix',
-      value: prefix,
-      rule: 'a prefix begins with "/", does not end with it, and has letters, digits, ".", "_", "~" and "-" between (https://mlflow.org/docs/latest/api_reference/cli.html#cmdoption-mlflow-server-static-prefix)',
-      fix: 'pass a path such as "/mlflow"',
-    });
+  /** The variables of the server, as they will stand in the pod. */
+  public get environment(): k8s.EnvVar[] {
+    return this.process.env;
   }
-  return prefix;
-}
 
-/** Settings of the server that have a variable, so that its flags stay as everybody knows them. */
-function serverEnv(checks: PropChecks, props: TrackingServerProps, prefix: string): k8s.EnvVar[] {
-  const env: { [name: string]: string | undefined } = { MLFLOW_STATIC_PREFIX: prefix === '' ? undefined : prefix };
-  const given = checks.members('corsAllowedOrigins', props.corsAllowedOrigins ?? [], 'string', 'origins', '"https://notebooks.example.com"');
-  given.forEach((origin, index) => {
-    if (!/^(\*|https?:\/\/[^\s,/]+)$/.test(origin)) {
-      checks.fault({
-        prop: `corsAllowedOrigins[${index}]`,
-        value: origin,
-        rule: 'an origin is scheme, host and port, without path (https://mlflow.org/docs/latest/self-hosting/security/network/)',
-        fix: 'pass an origin such as "https://notebooks.example.com"',
-      });
-    }
-  });
-  const origins = [...ownOrigins(texts(props.allowedHosts), [...texts(props.ingress?.hosts), ...texts(props.httpRoute?.hosts)]), ...given];
-  if (origins.length > 0) env.MLFLOW_SERVER_CORS_ALLOWED_ORIGINS = origins.join(',');
-  if (props.xFrameOptions !== undefined) env.MLFLOW_SERVER_X_FRAME_OPTIONS = checks.oneOf('xFrameOptions', props.xFrameOptions, Object.values(XFrameOptions), 'xFrameOptions');
-  if (props.logLevel !== undefined) {
-    const level = checks.oneOf('logLevel', props.logLevel, Object.values(LogLevel), 'logLevel');
-    env.MLFLOW_LOGGING_LEVEL = level;
-    env.MLFLOW_UVICORN_OPTS = `--log-level=${String(level).toLowerCase()}`;
+  /** Credentials with which parts of the stack log in to the server, where an add-on has set up a login. */
+  public get clientCredentials(): ICredentials | undefined {
+    return this.loginCredentials;
   }
-  const pool = checks.props(props.connectionPool ?? {}, POOL, 'connectionPool.');
-  if (pool.size !== undefined) env.MLFLOW_SQLALCHEMYSTORE_POOL_SIZE = String(checks.count('connectionPool.size', pool.size, 'the number of connections'));
-  if (pool.maxOverflow !== undefined) {
-    if (!Number.isInteger(pool.maxOverflow) || pool.maxOverflow < 0) {
-      checks.fault({ prop: 'connectionPool.maxOverflow', value: pool.maxOverflow, rule: 'the number of connections is a whole number of 0 or more (https://docs.sqlalchemy.org/en/20/core/pooling.html)', fix: 'pass a number such as 10' });
-    }
-    env.MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW = String(pool.maxOverflow);
-  }
-  if (pool.recycle !== undefined) env.MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE = String(checks.seconds('connectionPool.recycle', pool.recycle));
-  if (props.metrics !== undefined) env.MLFLOW_EXPOSE_PROMETHEUS = '/tmp/metrics';
-  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-}
 
-/** URI for clients outside of the cluster: that of the Ingress, else that of the HTTPRoute. */
-function externalUri(props: TrackingServerProps, prefix: string): string | undefined {
-  const route = [props.ingress, props.httpRoute].find((given) => texts(given?.hosts).some((host) => !host.startsWith('*')));
-  return route && routeUri(texts(route.hosts), route.tls !== undefined, prefix);
-}
+  /** ServiceAccount of the pods, where an add-on has set one. */
+  public get serviceAccountName(): string | undefined {
+    return this.pod.serviceAccountName;
+  }
 
-/** The pods of the login proxy run where those of the server do, and have nothing of what is for the server. */
-function proxyPod(pod: PodOptions | undefined): PodOptions | undefined {
-  if (pod === undefined) return undefined;
-  const { labels: podLabels, annotations, nodeSelector, tolerations, affinity, topologySpread, priorityClassName } = pod;
-  return { labels: podLabels, annotations, nodeSelector, tolerations, affinity, topologySpread, priorityClassName };
-}
+  /**
+   * Adds a flag of `mlflow server`. A flag that another owner has set, or the variable of the same meaning, is a fault.
+   *
+   * @param owner the construct that adds it
+   * @param flag the flag, with its value, as one argument, such as `--app-name=basic-auth`
+   * @throws at synth, where somebody else sets it
+   */
+  public addFlag(owner: Construct, flag: string): void {
+    this.process.argument(Layer.ADD_ONS, owner, flag);
+  }
 
-/** Faults of props that contradict each other. */
-function checkTogether(checks: PropChecks, props: TrackingServerProps): void {
-  if (props.autoscaling !== undefined && props.replicas !== undefined) {
-    checks.fault({
-      prop: 'replicas',
-      value: props.replicas,
-      rule: 'with autoscaling the number of pods is not fixed: each apply would set it back (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling)',
-      fix: 'leave replicas out and pass autoscaling.minReplicas, or leave autoscaling out',
-    });
+  /**
+   * Adds an environment variable of the server. One that another owner has set, or the flag of the same meaning, is a fault.
+   *
+   * @param owner the construct that adds it
+   * @param variable the variable; its value may be a `Lazy`
+   * @throws at synth, where somebody else sets it
+   */
+  public addVariable(owner: Construct, variable: k8s.EnvVar): void {
+    this.process.variable(Layer.ADD_ONS, owner, variable.name, () => variable);
   }
-  if (props.basicAuth !== undefined && props.oidc !== undefined) {
-    checks.fault({
-      prop: 'basicAuth',
-      value: props.basicAuth,
-      hidden: true,
-      rule: 'oidc is given as well, and a request has one Authorization header: it is for the proxy or for MLflow',
-      fix: 'leave basicAuth or oidc out',
-    });
-  }
-  if (props.basicAuth !== undefined && props.backendStore.uri === undefined) {
-    checks.fault({
-      prop: 'basicAuth',
-      value: props.basicAuth,
-      hidden: true,
-      rule: 'MLflow reads the database of its users from a file, and the URI of backendStore stands in a Secret (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/)',
-      fix: 'pass a backendStore whose URI has no secret in it, such as ExternalPostgres, or use oidc',
-    });
-  }
-  if (props.oidc !== undefined && externalUri(props, '') === undefined) {
-    checks.fault({
-      prop: 'oidc',
-      value: 'without a host',
-      rule: 'browsers come from the provider back to a host that ingress.hosts or httpRoute.hosts names',
-      fix: 'pass ingress or httpRoute',
-    });
-  }
-  const hosts = [...new Set([...texts(props.ingress?.hosts), ...texts(props.httpRoute?.hosts)])];
-  const oneCookie = texts(props.oidc?.extraArgs).some((arg) => arg.startsWith('--cookie-domain='));
-  if (props.oidc !== undefined && hosts.length > 1 && !oneCookie) {
-    checks.fault({
-      prop: 'oidc',
-      value: hosts,
-      rule: 'the provider sends users back to the first host of ingress.hosts or httpRoute.hosts, and a login that began at another fails there',
-      fix: 'leave one host, or share the cookies of one domain: oidc.extraArgs ["--cookie-domain=.example.com", "--whitelist-domain=.example.com"]',
-    });
-  }
-  if (props.oidc !== undefined && props.service?.type !== undefined && props.service.type !== ServiceType.CLUSTER_IP) {
-    checks.fault({
-      prop: 'service.type',
-      value: props.service.type,
-      rule: 'with oidc clients come to the login proxy, and this Service leads past it to the server',
-      fix: 'leave service.type out, or oidc',
-    });
-  }
-  for (const prop of ['name', 'namespace', 'instance', 'upstreamUrl', 'upstreamPodLabels', 'externalUrl', 'bootstrapImage', 'images', 'pod', 'networkPolicy']) {
-    if ((props.oidc as { [prop: string]: unknown } | undefined)?.[prop] !== undefined) {
-      checks.fault({ prop: `oidc.${prop}`, value: '(not used)', rule: 'the tracking server gives its own to the login proxy', fix: 'leave it out, or make an Oauth2Proxy of your own' });
-    }
-  }
-  if (props.ingress?.tls?.certificate !== undefined && props.httpRoute?.tls?.certificate !== undefined && props.ingress.tls.secretName !== undefined && props.ingress.tls.secretName === props.httpRoute.tls.secretName) {
-    checks.fault({
-      prop: 'httpRoute.tls.secretName',
-      value: props.httpRoute.tls.secretName,
-      rule: 'the certificate of ingress.tls stands in this Secret, and each certificate has its own',
-      fix: 'pass another name, or leave it out',
-    });
-  }
-  if (props.autoscaling !== undefined) checkRequests(checks, props.pod?.sidecars, props.autoscaling.targetMemoryPercent === undefined ? ['cpu'] : ['cpu', 'memory']);
-  const scraped = props.metrics !== undefined && props.metrics.serviceMonitor !== false;
-  if (props.oidc !== undefined && scraped && props.networkPolicy?.enabled !== false && props.networkPolicy?.clients === undefined) {
-    checks.fault({
-      prop: 'metrics',
-      value: props.metrics,
-      hidden: true,
-      rule: 'with oidc the NetworkPolicy lets nobody to the server but the proxy and networkPolicy.clients, so that Prometheus would find it down',
-      fix: 'name the pods of Prometheus in networkPolicy.clients, or pass metrics.serviceMonitor: false',
-    });
-  }
-  if (props.artifactStore.usesPodIdentity && props.serviceAccount === undefined) {
-    checks.fault({
-      prop: 'serviceAccount',
-      value: undefined,
-      rule: 'artifactStore has no keys, so that the store knows the pods by their ServiceAccount (https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html)',
-      fix: 'pass serviceAccount, with the annotation of your cloud, or give credentials to artifactStore',
-    });
-  }
-  const endpoint = props.artifactStore.environment.find(({ name }) => name === 'MLFLOW_S3_ENDPOINT_URL')?.value;
-  if (props.artifactTransfer === ArtifactTransfer.DIRECT && endpoint !== undefined && isInCluster(endpoint)) {
-    checks.fault({
-      prop: 'artifactTransfer',
-      value: props.artifactTransfer,
-      rule: `clients go to the endpoint of artifactStore by themselves, and ${endpoint} resolves in the cluster only (https://mlflow.org/docs/latest/self-hosting/architecture/tracking-server/)`,
-      fix: 'use ArtifactTransfer.PROXIED, or an artifactStore with an endpoint that all clients reach, such as ExternalS3',
-    });
-  }
-}
 
-/** Faults where the load of a pod cannot be told in percent, since one of its containers asks for nothing. */
-function checkRequests(checks: PropChecks, sidecars: k8s.Container[] | undefined, resources: string[]): void {
-  for (const [index, sidecar] of Array.isArray(sidecars) ? sidecars.entries() : []) {
-    const missing = resources.filter((resource) => [sidecar?.resources?.requests, sidecar?.resources?.limits].every((amounts) => amounts?.[resource] === undefined));
-    if (missing.length > 0) {
-      checks.fault({
-        prop: `pod.sidecars[${index}].resources.requests`,
-        value: `no ${missing.join(', ')}`,
-        rule: 'autoscaling goes by percent of what all containers of a pod request, and does nothing where one requests none (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details)',
-        fix: `pass requests of ${missing.join(' and ')}, or leave autoscaling out`,
-      });
-    }
+  /**
+   * Adds a volume to the pods, and mounts it into the container of the server.
+   *
+   * @param owner the construct that adds it
+   * @param volume the volume
+   * @param mounts where it is mounted
+   * @throws at synth, where its name or one of the paths is taken
+   */
+  public addVolume(owner: Construct, volume: k8s.Volume, ...mounts: k8s.VolumeMount[]): void {
+    this.pod.addVolume(owner, volume, mounts);
   }
-}
 
-/** Whether a host has a name that is known in a cluster only, or is the machine itself. */
-function isInCluster(endpoint: string): boolean {
-  const host = /^https?:\/\/([^/:]+)/i.exec(endpoint)?.[1].toLowerCase() ?? '';
-  return !host.includes('.') || /\.svc(\.cluster\.local)?$|\.cluster\.local$|^127\./.test(host);
-}
-
-function variables(checks: PropChecks, prop: string, list: k8s.EnvVar[]): k8s.EnvVar[] {
-  return checks.members(prop, list, {}, 'environment variables', '{ name: "MLFLOW_LOGGING_LEVEL", value: "DEBUG" }');
-}
-
-function checkStores(checks: PropChecks, namespace: string, props: TrackingServerProps): void {
-  for (const prop of ['backendStore', 'artifactStore'] as const) {
-    const secretNamespace = props[prop].secretNamespace;
-    if (secretNamespace !== undefined && secretNamespace !== namespace) {
-      checks.fault({
-        prop,
-        value: `a store with its Secret in namespace "${secretNamespace}"`,
-        rule: `a pod reads Secrets of its own namespace only, here "${namespace}" (https://kubernetes.io/docs/concepts/configuration/secret/)`,
-        fix: `put the store and the tracking server into one namespace`,
-      });
-    }
+  /**
+   * Adds a container beside that of the server. An image, a pull policy and a security context that it does not have are
+   * those of this library.
+   *
+   * @param owner the construct that adds it
+   * @param container the container
+   * @throws at synth, where its name is taken, or where it would break the Pod Security Standard `restricted`
+   */
+  public addSidecar(owner: Construct, container: k8s.Container): void {
+    this.pod.addSidecar(owner, container);
   }
-  const { uri } = props.backendStore;
-  if (typeof uri === 'string' && /^[^:]+:\/\/[^@]*:[^@]*@|[?&]password=/.test(uri)) {
-    checks.fault({
-      prop: 'backendStore.uri',
-      value: uri.replace(/\/\/.*@/, '//(not shown)@').replace(/([?&]password=)[^&]*/g, '$1(not shown)'),
-      rule: 'the URI stands in the arguments of a process, so it has no password in it',
-      fix: 'leave user name and password out of the URI and pass PGUSER and PGPASSWORD in backendStore.environment',
-    });
-  }
-  if (props.startupScript !== undefined && props.startupScript.namespace !== namespace) {
-    checks.fault({
-      prop: 'startupScript',
-      value: `a ConfigMap in namespace "${props.startupScript.namespace}"`,
-      rule: `a pod mounts ConfigMaps of its own namespace only, here "${namespace}" (https://kubernetes.io/docs/concepts/configuration/configmap/)`,
-      fix: `make the StartupScript with namespace "${namespace}"`,
-    });
-  }
-}
 
-function extraArgs(checks: PropChecks, args: string[], props: TrackingServerOptions): string[] {
-  const given = Object.entries(OPTIONAL_FLAGS).filter(([, prop]) => props[prop] !== undefined);
-  const propFlags: { [flag: string]: string } = { ...PROP_FLAGS, ...Object.fromEntries(given) };
-  args.forEach((arg, index) => {
-    const flag = /^(--[^=\s]+|-[a-z])/.exec(String(arg))?.[1];
-    if (flag !== undefined && (flag in propFlags || flag in FIXED_FLAGS)) {
-      checks.fault({
-        prop: `extraArgs[${index}]`,
-        value: arg,
-        rule: `${flag} is a managed flag, set by ${flag in propFlags ? `the prop ${propFlags[flag]}` : 'the construct itself'}`,
-        fix: flag in propFlags ? `use the prop ${propFlags[flag]}` : `leave it out: ${FIXED_FLAGS[flag]}`,
-      });
-    }
-  });
-  return args;
-}
-
-function extraEnv(checks: PropChecks, managed: k8s.EnvVar[], extras: k8s.EnvVar[]): k8s.EnvVar[] {
-  const taken = new Set<string>();
-  for (const { name } of managed) {
-    if (taken.has(name)) {
-      checks.fault({
-        prop: 'artifactStore, backendStore',
-        value: name,
-        rule: 'a variable is set once: of two values Kubernetes would silently take the last',
-        fix: 'leave it out of the environment of one of the stores',
-      });
-    }
-    taken.add(name);
+  /**
+   * Adds an annotation of the pods, so that they are replaced when it changes: the checksum of a file that is mounted.
+   *
+   * @param owner the construct that adds it
+   * @param name the name of the annotation, such as `checksum/login`
+   * @param value its value
+   * @throws at synth, where somebody else has set it
+   */
+  public addPodAnnotation(owner: Construct, name: string, value: string): void {
+    this.pod.addAnnotation(owner, name, value);
   }
-  extras.forEach(({ name }, index) => {
-    const isManaged = managed.some((variable) => variable.name === name) || PROP_VARIABLES.includes(name) || String(name).startsWith('STARTUP_');
-    if (isManaged || taken.has(name)) {
-      checks.fault({
-        prop: `extraEnv[${index}]`,
-        value: name,
-        rule: isManaged
-          ? 'an extra variable does not repeat a managed one, of which Kubernetes would silently take the last'
-          : 'each variable is named once',
-        fix: isManaged ? 'leave it out and use the prop that sets it (a store, workers, jobExecution, artifactTransfer, startupDeadline, upgradeSchema, staticPrefix, corsAllowedOrigins, xFrameOptions, logLevel, connectionPool, metrics, basicAuth)' : 'leave one of the two out',
-      });
-    }
-    taken.add(name);
-    if (typeof name !== 'string' || !/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(name)) {
-      checks.fault({
-        prop: `extraEnv[${index}]`,
-        value: name,
-        rule: 'the name of a variable has letters, digits, "-", "_" and ".", no digit first (https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/)',
-        fix: 'pass a name such as "MLFLOW_LOGGING_LEVEL"',
-      });
-    }
-  });
-  return extras;
+
+  /**
+   * Lets the server answer for a host that programs ask for. Where it answers for all, this changes nothing.
+   *
+   * @param host the host with its port, as it stands in the header of a request
+   */
+  public addAllowedHost(host: string): void {
+    this.hosts.addClient(host);
+  }
+
+  public addRoute(route: Construct, hosts: string[]): void {
+    this.hosts.addRoute(route, hosts);
+  }
+
+  /**
+   * Lets clients connect to the server; nobody else may then.
+   *
+   * @param peers who may connect
+   */
+  public allowFrom(...peers: k8s.NetworkPolicyPeer[]): void {
+    this.connections.allowFrom(...peers);
+  }
+
+  /**
+   * Lets the server connect to something.
+   *
+   * @param rules to whom, and at which ports
+   */
+  public allowTo(...rules: k8s.NetworkPolicyEgressRule[]): void {
+    this.connections.allowTo(...rules);
+  }
+
+  /**
+   * Gives a pod more time to start, before Kubernetes starts it again.
+   *
+   * @param duration the time that is added
+   */
+  public allowStartup(duration: Duration): void {
+    this.pod.allowStartup(Math.ceil(duration.toSeconds({ integral: false })));
+  }
+
+  /**
+   * Gives a pod that is asked to stop at least this time.
+   *
+   * @param duration the time
+   */
+  public allowTermination(duration: Duration): void {
+    this.pod.allowTermination(Math.ceil(duration.toSeconds({ integral: false })));
+  }
+
+  /**
+   * Leaves the number of pods to somebody else.
+   *
+   * @param owner the construct that sets it
+   * @param minReplicas fewest pods that there will be
+   * @throws at synth, where the prop `replicas` fixes it
+   */
+  public scaleBy(owner: Construct, minReplicas: number): void {
+    if (this.options.replicas !== undefined) new PropChecks(owner).fault({ prop: 'server', value: `[${this.node.path}] with replicas = ${this.options.replicas}`, ...SCALED_TWICE });
+    if (this.pod.take('scaleBy', owner, 'number of pods', 'one add-on sets it')) this.scaledTo = minReplicas;
+  }
+
+  /**
+   * Gives the pods a ServiceAccount, by which a store may know them.
+   *
+   * @param owner the construct that does
+   * @param serviceAccountName its name
+   * @throws at synth, where somebody else has given them one
+   */
+  public runAs(owner: Construct, serviceAccountName: string): void {
+    if (this.pod.take('runAs', owner, 'ServiceAccount', 'a pod has one (https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/)')) this.pod.serviceAccountName = serviceAccountName;
+  }
+
+  /**
+   * Says that a construct decides who comes in, be it before the server or in it. A server has one such login.
+   *
+   * @param owner the construct that is the login
+   * @param credentials the user with whom parts of the stack log in themselves, where they do not pass the login by
+   * @returns whether it is the only one
+   * @throws at synth, where there is another, whose name stands in the message
+   */
+  public addLogin(owner: Construct, credentials?: ICredentials): boolean {
+    const first = this.pod.take('addLogin', owner, 'login', 'a server has one login: clients would have to pass both of them, and send one header for it');
+    if (first) this.loginCredentials = credentials;
+    return first;
+  }
 }

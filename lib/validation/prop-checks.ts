@@ -30,7 +30,14 @@ export interface Fault {
 export class PropChecks {
   private readonly faults: Fault[] = [];
 
-  public constructor(private readonly scope: Construct) {
+  /**
+   * @param scope the construct whose props these are
+   * @param sources constructs whose props it takes over, and which tell what is wrong in them
+   */
+  public constructor(
+    private readonly scope: Construct,
+    private readonly sources: IConstruct[] = [],
+  ) {
     const siblings = CHECKS.get(scope) ?? [];
     CHECKS.set(scope, [...siblings, this]);
     scope.node.addValidation({ validate: () => [...new Set(this.faults.filter((fault) => !this.isInherited(fault)).map(message))] });
@@ -38,7 +45,7 @@ export class PropChecks {
 
   /** Some props go down from construct to construct: a wrong one is reported where the user gave it. */
   private isInherited(fault: Fault): boolean {
-    const ancestors = this.scope.node.scopes.slice(0, -1).flatMap((ancestor) => CHECKS.get(ancestor) ?? []);
+    const ancestors = [...this.scope.node.scopes.slice(0, -1), ...this.sources.flatMap((source) => source.node.scopes)].flatMap((ancestor) => CHECKS.get(ancestor) ?? []);
     const told = (above: Fault): boolean => {
       if (passedDown(fault) === 'names') return passedDown(above) === 'names';
       return passedDown(fault) === 'as it is' && message(above) === message(fault);
@@ -48,6 +55,13 @@ export class PropChecks {
 
   public fault(fault: Fault): void {
     this.faults.push(fault);
+  }
+
+  /** Whether these checks find nothing. */
+  public passes(checks: () => void): boolean {
+    const before = this.faults.length;
+    checks();
+    return this.faults.length === before;
   }
 
   /** The props that have the right shape. `prefix` is the prop in which these props stand, with a dot. */
@@ -87,6 +101,18 @@ export class PropChecks {
       });
     }
     return value;
+  }
+
+  /** A name that is made of the name of another construct, which is why that one has to be short enough. */
+  public derivedName(prop: string, name: string, suffix: string): void {
+    const maxLength = 63 - suffix.length;
+    if (typeof name === 'string' && name.length <= maxLength) return;
+    this.fault({
+      prop,
+      value: name,
+      rule: `its name has at most ${maxLength} characters, so that the names derived from it stay within 63 (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/)`,
+      fix: `give it a name such as ${JSON.stringify(suggestLabel(name, maxLength))}`,
+    });
   }
 
   /** The namespace of a construct's objects: the prop, else the chart's, else `mlflow`. */
@@ -298,8 +324,8 @@ const CHECKS = new WeakMap<IConstruct, PropChecks[]>();
 
 /** What a construct hands down to those in it: names, of which it makes others, and options as they are. */
 function passedDown(fault: Fault): 'names' | 'as it is' | undefined {
-  if (/^(name|namespace|secretName|instance|labels|externalUrl|upstreamPodLabels|upstreamUrl)\b/.test(fault.prop)) return 'names';
-  return /^(images|pod|networkPolicy)\b/.test(fault.prop) ? 'as it is' : undefined;
+  if (/^(name|namespace|secretName|instance|labels|externalUrl)\b/.test(fault.prop)) return 'names';
+  return /^(image|images|pod|networkPolicy|cluster)\b/.test(fault.prop) ? 'as it is' : undefined;
 }
 
 /** The value of a Kubernetes quantity as a plain number. */

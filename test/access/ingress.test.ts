@@ -1,15 +1,18 @@
-import { IssuerKind } from '../../lib';
-import { server, synth, told, wrong } from '../tracking-server/server';
-import { get, ofKind } from '../helpers';
+import { Testing } from 'cdk8s';
+import { IssuerKind, MlflowStack, MlflowStackProps, ServerIngress } from '../../lib';
+import { AddOn } from '../add-on';
+import { faults, get, ofKind } from '../helpers';
+import { synth, told } from '../tracking-server/server';
 
 const HOSTS = ['mlflow.example.com', 'ml.example.com'];
-const ingress = (options: object, props: object = {}) => get(synth({ ingress: { hosts: HOSTS, ...options }, ...props }), 'Ingress', 'mlflow');
-const certificates = (options: object) => ofKind(synth({ ingress: { hosts: HOSTS, ...options } }), 'Certificate');
+const addOn = new AddOn(ServerIngress, 'Ingress', 'target');
+const ingress = (options: object, props: object = {}) => get(addOn.synth({ hosts: HOSTS, ...options }, props), 'Ingress', 'mlflow');
+const certificates = (options: object) => ofKind(addOn.synth({ hosts: HOSTS, ...options }), 'Certificate');
 
 test('there is none unless it is asked for', () => {
   expect(ofKind(synth(), 'Ingress')).toEqual([]);
-  const { ingress: none, externalUri, certificates: empty } = server();
-  expect([none, externalUri, empty]).toEqual([undefined, undefined, []]);
+  const { ingress: none, externalUri } = new MlflowStack(Testing.chart(), 'Stack');
+  expect([none, externalUri]).toEqual([undefined, undefined]);
 });
 
 test('all hosts lead to the Service, with plain HTTP', () => {
@@ -21,7 +24,7 @@ test('all hosts lead to the Service, with plain HTTP', () => {
 });
 
 test('the static prefix is the path', () => {
-  for (const { http } of ingress({}, { staticPrefix: '/ml/flow' }).spec.rules) expect(http.paths[0].path).toBe('/ml/flow');
+  for (const { http } of ingress({}, { settings: { staticPrefix: '/ml/flow' } }).spec.rules) expect(http.paths[0].path).toBe('/ml/flow');
 });
 
 test('className', () => {
@@ -49,30 +52,55 @@ describe('TLS', () => {
     expect(others).toEqual([]);
     expect(metadata).toMatchObject({ name: 'mlflow-tls', namespace: 'mlflow' });
     expect(spec).toEqual({ secretName: 'mlflow-tls', dnsNames: HOSTS, issuerRef: { name: 'letsencrypt', kind: 'ClusterIssuer', group: 'cert-manager.io' } });
-    expect(server({ ingress: { hosts: HOSTS, ...options } }).certificates.map(({ kind }) => kind)).toEqual(['Certificate']);
+    const { made } = addOn.add({ hosts: HOSTS, ...options });
+    expect([made.ingress.kind, made.certificate?.kind]).toEqual(['Ingress', 'Certificate']);
+    expect(made.node.defaultChild).toBe(made.ingress);
   });
 });
 
 describe('externalUri', () => {
-  const uri = (options: object, props: object = {}) => server({ ingress: { hosts: HOSTS, ...options }, ...props }).externalUri;
+  const uri = (options: Partial<MlflowStackProps>) => new MlflowStack(Testing.chart(), 'Stack', options).externalUri;
+  const ofIngress = (options: object, props: object = {}) => {
+    const { made } = addOn.add({ hosts: HOSTS, ...options }, props);
+    expect(uri({ ingress: { hosts: HOSTS, ...options }, trackingServer: props })).toBe(made.uri);
+    return made.uri;
+  };
 
   test('is that of the first host', () => {
-    expect(uri({})).toBe('http://mlflow.example.com');
-    expect(uri({ tls: { secretName: 'a' } })).toBe('https://mlflow.example.com');
-    expect(uri({}, { staticPrefix: '/ml' })).toBe('http://mlflow.example.com/ml');
+    expect(ofIngress({})).toBe('http://mlflow.example.com');
+    expect(ofIngress({ tls: { secretName: 'a' } })).toBe('https://mlflow.example.com');
+    expect(ofIngress({}, { settings: { staticPrefix: '/ml' } })).toBe('http://mlflow.example.com/ml');
   });
 
   test('is of no pattern', () => {
-    expect(uri({ hosts: ['*.example.com', 'ml.example.com'] })).toBe('http://ml.example.com');
-    expect(uri({ hosts: ['*.example.com'] })).toBeUndefined();
+    expect(ofIngress({ hosts: ['*.example.com', 'ml.example.com'] })).toBe('http://ml.example.com');
+    expect(ofIngress({ hosts: ['*.example.com'] })).toBeUndefined();
   });
 
   test('is that of the HTTPRoute where the Ingress has none', () => {
     const httpRoute = { hosts: ['runs.example.com'], gatewayName: 'public', tls: { secretName: 'a' } };
-    expect(server({ httpRoute }).externalUri).toBe('https://runs.example.com');
-    expect(uri({}, { httpRoute })).toBe('http://mlflow.example.com');
-    expect(uri({ hosts: ['*.example.com'] }, { httpRoute })).toBe('https://runs.example.com');
+    expect(uri({ httpRoute })).toBe('https://runs.example.com');
+    expect(uri({ ingress: { hosts: HOSTS }, httpRoute })).toBe('http://mlflow.example.com');
+    expect(uri({ ingress: { hosts: ['*.example.com'] }, httpRoute })).toBe('https://runs.example.com');
   });
+});
+
+test('two Ingresses for one server, which would overwrite each other', () => {
+  const { chart, server } = addOn.add({ hosts: HOSTS });
+  addOn.to(chart, server, { hosts: ['b.example.com'] }, 'Second');
+  expect(faults(chart)).toEqual([told('target', 'Ingress "mlflow" in namespace "mlflow", which [test/Ingress/Ingress] makes already', 'each kind has a name once', 'make one Ingress for each tracking server, with all hosts', 'Second')]);
+});
+
+test('a host for which the server does not answer, whichever of them was there first', () => {
+  const settings = { allowedHosts: ['ml.example.com', 'mlflow-service:*'] };
+  expect(addOn.wrong({ hosts: HOSTS }, { settings })).toEqual([told('hosts', '"mlflow.example.com"', 'settings.allowedHosts of the tracking server has the hosts of all routes', 'add "mlflow.example.com" to settings.allowedHosts', 'Ingress')]);
+  expect(addOn.wrong({ hosts: HOSTS }, { settings: { ...settings, deriveAllowedHosts: true } })).toEqual([]);
+});
+
+test.each([undefined, null, 'mlflow', {}, { routeBackend: {} }])('%j is no target', (target) => {
+  const chart = Testing.chart();
+  addOn.to(chart, target as never, { hosts: HOSTS });
+  expect(faults(chart)).toEqual([told('target', target && typeof target === 'object' ? `an object with ${'routeBackend' in target ? 'routeBackend' : 'nothing in it'}` : target === null || target === undefined ? String(target) : 'a string', 'a route leads to a tracking server, or to the login before it', 'pass a TrackingServer or an Oauth2Proxy', 'Ingress')]);
 });
 
 test.each<[object, string, string, string, string]>([
@@ -90,9 +118,9 @@ test.each<[object, string, string, string, string]>([
   [{ hosts: ['a'], className: 'My Class' }, 'className', '"My Class"', 'RFC 1123 subdomain', 'my-class'],
   [{ hosts: ['a'], annotations: { a: true } }, 'annotations["a"]', 'true', 'a text as value', 'in quotes'],
   [{ hosts: ['a'], tls: true }, 'tls', 'a boolean', 'it is an object', ''],
-  [{ hosts: ['a'], host: 'b' }, 'host', 'a string', 'there is no prop of this name', 'did you mean ingress.hosts?'],
+  [{ hosts: ['a'], host: 'b' }, 'host', 'a string', 'there is no prop of this name', 'did you mean hosts?'],
 ])('%j is refused', (options, prop, got, rule, fix) => {
-  expect(wrong({ ingress: options })).toEqual([told(`ingress.${prop}`, got, rule, fix)]);
+  expect(addOn.wrong(options)).toEqual([told(prop, got, rule, fix, 'Ingress')]);
 });
 
 test('IssuerKind is exported with the kinds of cert-manager', () => {

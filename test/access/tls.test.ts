@@ -1,15 +1,18 @@
-import { IssuerKind } from '../../lib';
-import { synth, told, wrong } from '../tracking-server/server';
+import { IssuerKind, ServerHttpRoute, ServerIngress } from '../../lib';
+import { AddOn } from '../add-on';
 import { ofKind } from '../helpers';
+import { told } from '../tracking-server/server';
 
 /** The routes that have TLS, and the Secret that each has by itself. */
-const ROUTES: [string, (tls: object) => object, string][] = [
-  ['ingress', (tls) => ({ ingress: { hosts: ['mlflow.example.com'], tls } }), 'mlflow-tls'],
-  ['httpRoute', (tls) => ({ httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public', tls } }), 'mlflow-route-tls'],
+const ROUTES: [AddOn<unknown>, object, string][] = [
+  [new AddOn(ServerIngress, 'Ingress', 'target'), {}, 'mlflow-tls'],
+  [new AddOn(ServerHttpRoute, 'HttpRoute', 'target'), { gatewayName: 'public' }, 'mlflow-route-tls'],
 ];
 
-describe.each(ROUTES)('tls of %s', (prop, props, secretName) => {
-  const certificates = (tls: object) => ofKind(synth(props(tls)), 'Certificate');
+describe.each(ROUTES)('tls of $id', (route, more, secretName) => {
+  const options = (tls: object) => ({ hosts: ['mlflow.example.com'], ...more, tls });
+  const certificates = (tls: object) => ofKind(route.synth(options(tls)), 'Certificate');
+  const wrong = (tls: object) => route.wrong(options(tls));
 
   test('secretName alone makes nothing', () => {
     expect(certificates({ secretName: 'there' })).toEqual([]);
@@ -25,8 +28,8 @@ describe.each(ROUTES)('tls of %s', (prop, props, secretName) => {
   });
 
   test('neither of them is a fault that names both', () => {
-    expect(wrong(props({}))).toEqual([
-      told(`${prop}.tls`, '"neither secretName nor certificate"', `${prop}.tls.secretName names one that is there, ${prop}.tls.certificate has cert-manager make it`, `pass ${prop}.tls.secretName or ${prop}.tls.certificate`),
+    expect(wrong({})).toEqual([
+      told('tls', '"neither secretName nor certificate"', 'tls.secretName names one that is there, tls.certificate has cert-manager make it', 'pass tls.secretName or tls.certificate', route.id),
     ]);
   });
 
@@ -37,12 +40,12 @@ describe.each(ROUTES)('tls of %s', (prop, props, secretName) => {
     [{ certificate: { issuerName: 'A B' } }, 'certificate.issuerName', '"A B"', 'RFC 1123 subdomain', ''],
     [{ certificate: { issuerName: 'a', issuerKind: 'Vault' } }, 'certificate.issuerKind', '"Vault"', 'the kind is one of Issuer, ClusterIssuer', ''],
     [{ certificate: { issuerName: 'a', issuer: 'b' } }, 'certificate.issuer', 'a string', 'there is no prop of this name', 'did you mean'],
-    [{ secretName: 'a', secret: 'b' }, 'secret', 'a string', 'there is no prop of this name', `did you mean ${prop}.tls.secretName?`],
+    [{ secretName: 'a', secret: 'b' }, 'secret', 'a string', 'there is no prop of this name', 'did you mean tls.secretName?'],
   ])('%j is refused', (tls, member, got, rule, fix) => {
-    expect(wrong(props(tls))).toEqual([told(`${prop}.tls.${member}`, got, rule, fix)]);
+    expect(wrong(tls)).toEqual([told(`tls.${member}`, got, rule, fix, route.id)]);
   });
 
   test('a certificate that is no object is told, and that there is none then', () => {
-    expect(wrong(props({ certificate: 'letsencrypt' }))).toContainEqual(told(`${prop}.tls.certificate`, 'a string', 'it is an object', ''));
+    expect(wrong({ certificate: 'letsencrypt' })).toContainEqual(told('tls.certificate', 'a string', 'it is an object', '', route.id));
   });
 });

@@ -1,6 +1,6 @@
 import { Testing } from 'cdk8s';
 import { ExternalS3, ExternalS3Props, S3AddressingStyle, S3Checksums, S3ServerSideEncryption } from '../../lib/artifact-store/external-s3';
-import { Credentials } from '../../lib/secrets/credentials';
+import { Credentials, ICredentials } from '../../lib/secrets/credentials';
 import { faults } from '../helpers';
 
 /** With keys, unless `credentials` says otherwise. */
@@ -201,6 +201,7 @@ describe('addressing style', () => {
     ['http://minio:9000', 'minio'],
     ['http://minio.mlflow.svc:9000', 'minio.mlflow.svc'],
     ['http://minio.mlflow.svc.cluster.local:9000', 'minio.mlflow.svc.cluster.local'],
+    ['http://minio.mlflow.svc.k8s.example.com:9000', 'minio.mlflow.svc.k8s.example.com'],
   ])('VIRTUAL with %s is a fault that names both', (endpointUrl, host) => {
     const [message, ...rest] = made({ endpointUrl, addressingStyle: S3AddressingStyle.VIRTUAL }).faults;
     expect(rest).toEqual([]);
@@ -306,4 +307,9 @@ test('the bucket has to be given', () => {
 
 test('a prop with a wrong name is refused', () => {
   expect(made({ endpointUri: 'http://minio' } as object).faults).toEqual(['[test/Store] endpointUri: got a string. Rule: there is no prop of this name. Fix: did you mean endpointUrl?.']);
+});
+
+test('a Secret of cdk8s-plus as credentials is a fault that says how to pass it', () => {
+  const credentials = { name: 'keys' } as unknown as ICredentials;
+  expect(made({ credentials }).faults).toContainEqual(expect.stringMatching(/^\[test\/Store\] credentials: got an object with name\. .* Fix: pass Credentials\.fromSecret\(…\)/));
 });

@@ -44,7 +44,7 @@ describe('prefix', () => {
 
 describe('versioning', () => {
   test('is switched on, but for the object with which the tracking server checks the store', () => {
-    const script = readFileSync(join(__dirname, '../../lib/tracking-server/start-mlflow.py'), 'utf8');
+    const script = readFileSync(join(__dirname, '../../lib/preflight/preflight/mlflow_doctor.py'), 'utf8');
     const probe = /^PROBE_PREFIX = "(.+)"$/m.exec(script)?.[1];
     expect(told({ versioning: true })).toEqual({ VERSIONING: 'true', UNVERSIONED_PREFIX: probe });
     expect(told({ versioning: true, prefix: 'mlflow' })).toEqual({ VERSIONING: 'true', UNVERSIONED_PREFIX: `mlflow/${probe}` });

@@ -132,6 +132,7 @@ test('the name stands in the names of all objects', () => {
     'Secret files-root',
     'Secret files-user',
     'Service files',
+    'Service files-headless',
     'StatefulSet files',
     'ServiceAccount files-bootstrap',
     'Role files-bootstrap',
@@ -140,6 +141,7 @@ test('the name stands in the names of all objects', () => {
     'Job files-bootstrap-*',
     'NetworkPolicy files-bootstrap',
     'NetworkPolicy files',
+    'ConfigMap files-fill-secrets',
   ]);
 });
 
@@ -190,7 +192,14 @@ test('the namespace is that of the chart', () => {
 test('the StatefulSet is one pod', () => {
   const { objects } = synth();
   const [statefulSet] = ofKind(workloads(objects), 'StatefulSet');
-  expect(statefulSet.spec).toMatchObject({ serviceName: 'minio', replicas: 1 });
+  expect(statefulSet.spec.replicas).toBe(1);
+});
+
+test('a headless Service governs the StatefulSet, beside the one for clients', () => {
+  const { minio, objects } = synth();
+  expect(get(objects, 'StatefulSet', 'minio').spec.serviceName).toBe('minio-headless');
+  expect(get(objects, 'Service', 'minio-headless').spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true, selector: minio.podLabels });
+  expect([minio.service.name, minio.headlessService.name]).toEqual(['minio', 'minio-headless']);
 });
 
 describe('the console', () => {

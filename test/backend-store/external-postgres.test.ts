@@ -1,6 +1,6 @@
 import { Testing } from 'cdk8s';
 import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
-import { Credentials } from '../../lib/secrets/credentials';
+import { Credentials, ICredentials } from '../../lib/secrets/credentials';
 import { faults } from '../helpers';
 
 const HOST = 'db.example.com';
@@ -195,4 +195,9 @@ test('host and credentials have to be given', () => {
 
 test('a prop with a wrong name is refused', () => {
   expect(made({ passwort: 'hunter2' } as object).faults).toEqual([expect.stringMatching(/^\[test\/Database\] passwort: got a string\. Rule: there is no prop of this name/)]);
+});
+
+test('a Secret of cdk8s-plus as credentials is a fault that says how to pass it', () => {
+  const credentials = { name: 'keys' } as unknown as ICredentials;
+  expect(made({ credentials }).faults).toEqual([expect.stringMatching(/^\[test\/Database\] credentials: got an object with name\. .* Fix: pass Credentials\.fromSecret\(…\)/)]);
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { Answer, FakeProgram, ROOT, lines, run, scratch } from '../run-script';
+import { Answer, Call, FakeProgram, ROOT, lines, run, scratch } from '../run-script';
 
 const SCRIPT = join(ROOT, 'lib/backend-store/make-database.sh');
 const SUPERUSER_PASSWORD = 'SuperuserPasswordThatNobodyMaySee';
@@ -9,6 +9,8 @@ const PASSWORD = "UserPassword with $(specials) \\ 'quotes' & 100%s";
 const PGPASS = `*:*:*:postgres:${SUPERUSER_PASSWORD}\n`;
 
 const PROBE = '--no-psqlrc --no-password --quiet --command=SELECT 1';
+const MAKE = '--no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1';
+const HAND_OVER = '--no-psqlrc --no-password --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1';
 const FAILED = 'psql: error: connection to server at "mlflow-postgres" (10.0.0.7), port 5432 failed:';
 const UNKNOWN_HOST: Answer = { stderr: 'psql: error: could not translate host name "mlflow-postgres" to address\n', code: 2 };
 const STARTING: Answer = { stderr: `${FAILED} FATAL:  the database system is starting up\n`, code: 2 };
@@ -27,6 +29,7 @@ function makeDatabase(psql: FakeProgram, environment: Record<string, string> = {
       PGPORT: '5432',
       DATABASE: 'tracking',
       ADMIN_SECRET: 'postgres-superuser',
+      USER_SECRET: 'postgres-user',
       DEADLINE_SECONDS: '60',
       ...environment,
     },
@@ -34,19 +37,19 @@ function makeDatabase(psql: FakeProgram, environment: Record<string, string> = {
   );
 }
 
-test.concurrent('asks for the server, then makes user and database in one go as the superuser', async () => {
+test.concurrent('asks for the server, makes user and database, and hands the database over, all as the superuser', async () => {
   const psql = new FakeProgram('psql');
 
   const { code, stdout, stderr } = await makeDatabase(psql);
 
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'Database "tracking" and its user are ready\n', stderr: '' });
-  expect(psql.calls.map((call) => call.argv.join(' '))).toEqual([PROBE, '--no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1']);
+  expect(psql.calls.map((call) => call.argv.join(' '))).toEqual([PROBE, MAKE, HAND_OVER]);
+  expect(psql.calls.map(({ env }) => env.PGDATABASE)).toEqual(['postgres', 'postgres', 'tracking']);
   for (const { env } of psql.calls) {
     expect(env).toMatchObject({
       PGHOST: 'mlflow-postgres',
       PGPORT: '5432',
       PGUSER: 'postgres',
-      PGDATABASE: 'postgres',
       PGPASSFILE: `${env.CREDENTIALS_DIR}/pgpass`,
       PGCONNECT_TIMEOUT: expect.stringMatching(/^[1-9]\d?$/),
     });
@@ -58,16 +61,17 @@ test.concurrent('psql gets the user by files and the database by its environment
 
   await makeDatabase(psql);
 
-  const { stdin, env } = psql.calls[1];
+  const [, make, handOver] = psql.calls;
   // psql runs what stands between backticks in a shell
-  const variable = (name: string) => {
+  const variable = ({ stdin, env }: Call, name: string) => {
     const [, command] = new RegExp(`^\\\\set ${name} \`(.*)\`$`, 'm').exec(stdin) ?? [];
     return execFileSync('sh', ['-c', command ?? 'false'], { env, encoding: 'utf8' });
   };
-  expect(variable('username')).toBe(USER);
-  expect(variable('password')).toBe(PASSWORD);
-  const [, name] = /^\\getenv database (\w+)$/m.exec(stdin) ?? [];
-  expect(env[name!]).toBe('tracking');
+  expect([variable(make, 'username'), variable(handOver, 'username')]).toEqual([USER, USER]);
+  expect(variable(make, 'password')).toBe(PASSWORD);
+  expect(handOver.stdin).not.toContain('password');
+  const [, name] = /^\\getenv database (\w+)$/m.exec(make.stdin) ?? [];
+  expect(make.env[name!]).toBe('tracking');
 });
 
 test.concurrent('a repeated run alters what is there and logs no statement with the password', async () => {
@@ -92,7 +96,7 @@ test.concurrent('no password in an argument, in the environment, in the statemen
   const { code, stdout, stderr } = await makeDatabase(psql, {}, [sleep.directory]);
 
   expect(code).toBe(0);
-  expect(psql.calls).toHaveLength(3);
+  expect(psql.calls).toHaveLength(4);
   for (const seen of [stdout, stderr, ...psql.calls.flatMap((call) => [call.stdin, ...call.argv, ...Object.values(call.env)])]) {
     expect(seen).not.toContain(PASSWORD);
     expect(seen).not.toContain(SUPERUSER_PASSWORD);
@@ -112,7 +116,7 @@ test.concurrent('waits for a server that is down, with a line when the reason ch
     'Database "tracking" and its user are ready',
   ]);
   expect(sleep.calls.map((call) => call.argv)).toEqual([['1'], ['1'], ['1']]);
-  expect(psql.calls.map((call) => call.argv.at(-1))).toEqual([...Array<string>(4).fill('--command=SELECT 1'), '--set=ON_ERROR_STOP=1']);
+  expect(psql.calls.map((call) => call.argv.at(-1))).toEqual([...Array<string>(4).fill('--command=SELECT 1'), '--set=ON_ERROR_STOP=1', '--set=ON_ERROR_STOP=1']);
 });
 
 test.concurrent('a reason of two lines is printed as one', async () => {
@@ -165,4 +169,32 @@ test.concurrent('a failing statement ends it', async () => {
   const { code, stdout, stderr } = await makeDatabase(psql);
 
   expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: '', stderr: 'ERROR:  permission denied to create role\n' });
+});
+
+describe('a database that was there before', () => {
+  const PLACE = /^(BEGIN|COMMIT);$|^SELECT format\('ALTER (DATABASE|SCHEMA|TABLE)\b/;
+
+  test.concurrent('goes over to the user with its schema and its tables, all or nothing', async () => {
+    const psql = new FakeProgram('psql');
+
+    await makeDatabase(psql);
+
+    const steps = lines(psql.calls[2].stdin).flatMap((line) => PLACE.exec(line)?.slice(1).find(Boolean) ?? []);
+    expect(steps).toEqual(['BEGIN', 'DATABASE', 'SCHEMA', 'TABLE', 'COMMIT']);
+    // names are quoted by the server
+    expect(psql.calls[2].stdin).not.toMatch(/OWNER TO (?!%I)/);
+  });
+
+  test.concurrent('what cannot be handed over fails, with cause and fix, in one line', async () => {
+    const psql = new FakeProgram('psql', { [HAND_OVER]: [{ stderr: 'ERROR:  canceling statement due to lock timeout\nCONTEXT:  a table\n', code: 3 }] });
+
+    const { code, stdout, stderr } = await makeDatabase(psql);
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lines(stderr)).toEqual([
+      'ERROR: database "tracking" cannot be handed over from its former owner to the user in Secret "postgres-user": ' +
+        'ERROR:  canceling statement due to lock timeout CONTEXT:  a table. This is tried again: end what uses its tables, or make the user their owner ' +
+        'in the database, as a superuser: kubectl exec -it mlflow-postgres-0 -- psql -U postgres -d tracking',
+    ]);
+  });
 });

@@ -54,6 +54,17 @@ test('the server', () => {
   expect(server.volumeMounts).toContainEqual({ name: 'data', mountPath: '/var/lib/postgresql/data' });
 });
 
+test('the probes ask the server at the loopback address of either family', () => {
+  const { server } = synth();
+  expect([server.startupProbe, server.readinessProbe].map(({ exec }) => exec.command[1])).toEqual(['--host=localhost', '--host=localhost']);
+});
+
+test('its Service governs the StatefulSet', () => {
+  const { postgres, objects } = synth();
+  expect(get(objects, 'StatefulSet', 'postgres').spec.serviceName).toBe('postgres');
+  expect(postgres.headlessService).toBe(postgres.service);
+});
+
 test('the Service is headless', () => {
   expect(get(synth().objects, 'Service', 'postgres').spec).toMatchObject({
     clusterIP: 'None',
@@ -72,6 +83,7 @@ test('the Job makes the database', () => {
     { name: 'PGPORT', value: '5432' },
     { name: 'DATABASE', value: 'mlflow' },
     { name: 'ADMIN_SECRET', value: 'postgres-superuser' },
+    { name: 'USER_SECRET', value: 'postgres-user' },
     { name: 'DEADLINE_SECONDS', value: '600' },
   ]);
 });
@@ -95,6 +107,7 @@ test('the name stands in the names of all objects', () => {
     'Job database-bootstrap-*',
     'NetworkPolicy database-bootstrap',
     'NetworkPolicy database',
+    'ConfigMap database-fill-secrets',
   ]);
 });
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { App, Chart } from 'cdk8s';
-import { Images, MlflowStack } from '../../lib';
+import { Images, Login, MlflowStack } from '../../lib';
 import { PYTHON, ROOT } from '../run-script';
 
 const WALKTHROUGH = join(__dirname, 'walkthrough.py');
@@ -105,20 +105,46 @@ test('every document is in the index', () => {
 });
 
 test('the fields that the guide to patches names are there', () => {
-  const stack = new MlflowStack(new Chart(new App(), 'chart'), 'Stack');
+  const tls = { certificate: { issuerName: 'public' } };
+  const hosts = ['mlflow.example.com'];
+  const issuerUrl = 'https://login.example.com';
+  const client = { secretName: 'client', namespace: 'mlflow', usernameKey: 'username', passwordKey: 'password', generated: false };
+  const chart = (id: string) => new Chart(new App(), id);
+  const stack = new MlflowStack(chart('chart'), 'Stack', {
+    login: Login.basicAuth(),
+    ingress: { hosts, tls },
+    httpRoute: { hosts, tls, gatewayName: 'public' },
+    metrics: {},
+    garbageCollection: {},
+    autoscaling: { maxReplicas: 3 },
+    serviceAccount: {},
+  });
+  const { trackingServer } = stack;
   const constructs: { [name: string]: object } = {
     MlflowStack: stack,
-    TrackingServer: stack.trackingServer,
+    TrackingServer: trackingServer,
+    StartupScript: trackingServer.startupScript,
+    Preflight: trackingServer.preflight!,
+    ProxiedArtifacts: trackingServer.proxiedArtifacts!,
+    StoreMonitor: trackingServer.monitor!,
     Postgres: stack.postgres!,
     Minio: stack.minio!,
     Credentials: stack.minio!.credentials,
-    StartupScript: stack.trackingServer.startupScript,
+    BasicAuth: stack.login!,
+    Oauth2Proxy: new MlflowStack(chart('sso'), 'Stack', { login: Login.oidc({ issuerUrl, clientCredentials: client }), ingress: { hosts } }).login!,
+    ServerIngress: stack.ingress!,
+    ServerHttpRoute: stack.httpRoute!,
+    Metrics: stack.metrics!,
+    GarbageCollection: stack.garbageCollection!,
+    Autoscaling: stack.autoscaling!,
+    DisruptionBudget: stack.disruptionBudget!,
+    ServerServiceAccount: stack.serviceAccount!,
   };
   const guide = readFileSync(join(ROOT, 'docs/how-to/patch-anything.md'), 'utf8');
   const names = (cell: string) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name);
   const rows = [...guide.matchAll(/^\| (`[A-Z].*) \| (.*) \|$/gm)].map(([, first, second]) => [names(first), names(second)]);
   expect(rows.flatMap(([classes]) => classes).sort()).toEqual(Object.keys(constructs).sort());
-  for (const [classes, fields] of rows) for (const name of classes) for (const field of fields) expect(constructs[name]).toHaveProperty(field);
+  for (const [classes, fields] of rows) for (const name of classes) for (const field of fields) expect([name, field, (constructs[name] as { [field: string]: unknown })[field]]).toEqual([name, field, expect.anything()]);
 });
 
 describe('a walk-through', () => {

@@ -1,8 +1,9 @@
-import { ApiObject, JsonPatch, Testing } from 'cdk8s';
+import { ApiObject, JsonPatch, Lazy, Testing } from 'cdk8s';
 import { MlflowStack } from '../../lib';
-import { Deployment, StatefulSet } from '../../lib/kube/objects';
+import { ContentNamedJob, Deployment, StatefulSet } from '../../lib/kube/objects';
 import { volumeClaim } from '../../lib/kube/pod';
 import { get } from '../helpers';
+import { k8s } from '../../imports/k8s';
 
 const POD = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'x', image: 'x:1' }] } };
 
@@ -105,5 +106,49 @@ describe('StatefulSet', () => {
 
   test('a patch can take the claim away', () => {
     expect(claims(undefined, JsonPatch.remove('/spec/volumeClaimTemplates'))).toBeUndefined();
+  });
+});
+
+describe('ContentNamedJob', () => {
+  function job() {
+    const chart = Testing.chart();
+    const object = new ContentNamedJob(chart, 'Job', { metadata: { name: 'bootstrap' }, spec: { template: { spec: POD.spec } } });
+    return { chart, object, inYaml: () => Testing.synth(chart).filter(({ kind }) => kind === 'Job')[0].metadata.name as string };
+  }
+
+  test('its name is that in the YAML', () => {
+    const { object, inYaml } = job();
+    expect(object.name).toMatch(/^bootstrap-[0-9a-f]{10}$/);
+    expect([object.name, object.metadata.name]).toEqual([inYaml(), inYaml()]);
+  });
+
+  test.each([
+    ['the spec', JsonPatch.add('/spec/backoffLimit', 3)],
+    ['the name', JsonPatch.replace('/metadata/name', 'other')],
+  ])('its name is that in the YAML after a patch of %s', (_, operation) => {
+    const { object, inYaml } = job();
+    const before = object.name;
+    object.addJsonPatch(operation);
+    expect(object.name).not.toBe(before);
+    expect([object.name, object.metadata.name]).toEqual([inYaml(), inYaml()]);
+  });
+
+  test('another object can have its name, and depend on it', () => {
+    const { chart, object, inYaml } = job();
+    const after = new k8s.KubeConfigMap(chart, 'After', { metadata: { name: 'after' }, data: { job: Lazy.any({ produce: () => object.name }) as string } });
+    const before = new k8s.KubeConfigMap(chart, 'Before', { metadata: { name: 'before' } });
+    after.addDependency(object);
+    object.addDependency(before);
+    object.addJsonPatch(JsonPatch.add('/spec/backoffLimit', 3));
+    const objects = Testing.synth(chart);
+    expect(objects.map(({ metadata }) => metadata.name)).toEqual(['before', inYaml(), 'after']);
+    expect(objects[2].data.job).toBe(inYaml());
+  });
+
+  test('a patch that does not fit is told where the name is read', () => {
+    const { object } = job();
+    object.addJsonPatch(JsonPatch.remove('/nowhere/at/all'));
+    expect(() => object.name).toThrow('[test/Job] JSON patch: got remove "/nowhere/at/all" for Job "bootstrap".');
+    expect(() => object.metadata.name).toThrow('[test/Job]');
   });
 });

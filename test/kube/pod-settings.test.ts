@@ -1,15 +1,19 @@
 import { Testing } from 'cdk8s';
 import { Construct } from 'constructs';
+import { BasicAuth, GarbageCollection } from '../../lib';
 import { ImageSource } from '../../lib/kube/image-source';
 import { PodSettings } from '../../lib/kube/pod-settings';
 import { PropChecks } from '../../lib/validation/prop-checks';
-import { mlflow, synth, told, wrong } from '../tracking-server/server';
+import { AddOns, mlflow, synth, told, wrong } from '../tracking-server/server';
 import { containers, faults, get, workloads } from '../helpers';
 import { k8s } from '../../imports/k8s';
 
 const SELECTOR = { matchLabels: { 'app.kubernetes.io/name': 'mlflow', 'app.kubernetes.io/instance': 'mlflow', 'app.kubernetes.io/component': 'tracking-server' } };
 /** A server with something that each kind of pod belongs to. */
-const FULL = { basicAuth: {}, replicas: 2 };
+const FULL = { replicas: 2 };
+const login: AddOns = (server, scope) => new BasicAuth(scope, 'Login', { server });
+const collection: AddOns = (server, scope) => new GarbageCollection(scope, 'GarbageCollection', { server });
+const both: AddOns = (...given) => [login(...given), collection(...given)];
 const podOf = (pod: object, props: object = {}) => get(synth({ pod, ...props }), 'Deployment', 'mlflow').spec.template.spec;
 
 describe('the place of the pods', () => {
@@ -20,13 +24,13 @@ describe('the place of the pods', () => {
   };
 
   test('is that of all pods: server, monitor and Job', () => {
-    const all = workloads(synth({ ...FULL, pod }));
-    expect(all.map(({ kind }) => kind)).toEqual(['Job', 'Deployment', 'Deployment']);
+    const all = workloads(synth({ ...FULL, pod }, login));
+    expect(all.map(({ kind }) => kind).sort()).toEqual(['Deployment', 'Deployment', 'Job']);
     for (const { spec } of all) expect(spec.template.spec).toMatchObject(pod);
   });
 
   test('leaves nothing where nothing is said', () => {
-    for (const { spec } of workloads(synth(FULL)).filter(({ metadata }) => metadata.name !== 'mlflow')) {
+    for (const { spec } of workloads(synth(FULL, login)).filter(({ metadata }) => metadata.name !== 'mlflow')) {
       for (const field of ['nodeSelector', 'tolerations', 'affinity', 'priorityClassName', 'topologySpreadConstraints', 'imagePullSecrets', 'initContainers']) expect(spec.template.spec).not.toHaveProperty(field);
     }
     expect(podOf({})).not.toHaveProperty('affinity');
@@ -43,7 +47,7 @@ describe('the place of the pods', () => {
   });
 
   test('topologySpread counts the pods of the server, and no others', () => {
-    const objects = synth({ ...FULL, pod: { topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }, { topologyKey: 'kubernetes.io/hostname', maxSkew: 2, required: true }] } });
+    const objects = synth({ ...FULL, pod: { topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }, { topologyKey: 'kubernetes.io/hostname', maxSkew: 2, required: true }] } }, login);
     expect(get(objects, 'Deployment', 'mlflow').spec.template.spec.topologySpreadConstraints).toEqual([
       { topologyKey: 'topology.kubernetes.io/zone', maxSkew: 1, whenUnsatisfiable: 'ScheduleAnyway', labelSelector: SELECTOR },
       { topologyKey: 'kubernetes.io/hostname', maxSkew: 2, whenUnsatisfiable: 'DoNotSchedule', labelSelector: SELECTOR },
@@ -54,7 +58,7 @@ describe('the place of the pods', () => {
 
 describe('labels and annotations', () => {
   test('are those of all pods, beside those of the construct', () => {
-    const objects = synth({ ...FULL, pod: { labels: { team: 'vision' }, annotations: { 'example.com/scan': 'true' } } });
+    const objects = synth({ ...FULL, pod: { labels: { team: 'vision' }, annotations: { 'example.com/scan': 'true' } } }, login);
     for (const { spec } of workloads(objects)) {
       expect(spec.template.metadata.labels).toMatchObject({ team: 'vision', 'app.kubernetes.io/instance': 'mlflow' });
       expect(spec.template.metadata.annotations).toMatchObject({ 'example.com/scan': 'true' });
@@ -70,7 +74,7 @@ describe('labels and annotations', () => {
 
   test.each(['name', 'instance', 'component', 'part-of', 'managed-by', 'version'])('the label app.kubernetes.io/%s is the construct\'s, and told once', (label) => {
     const key = `app.kubernetes.io/${label}`;
-    expect(wrong({ ...FULL, garbageCollection: {}, pod: { labels: { [key]: 'mine' } } })).toEqual([told(`pod.labels["${key}"]`, '"mine"', 'the construct sets this label', 'example.com/team')]);
+    expect(wrong({ ...FULL, pod: { labels: { [key]: 'mine' } } }, both)).toEqual([told(`pod.labels["${key}"]`, '"mine"', 'the construct sets this label', 'example.com/team')]);
   });
 });
 
@@ -99,7 +103,7 @@ describe('what a server has besides', () => {
   });
 
   test('monitor and Jobs do not have them', () => {
-    const objects = synth({ ...FULL, pod: { volumes, volumeMounts, initContainers: [{ name: 'wait', image: 'wait:1' }], sidecars: [{ name: 'log', image: 'log:1' }] } });
+    const objects = synth({ ...FULL, pod: { volumes, volumeMounts, initContainers: [{ name: 'wait', image: 'wait:1' }], sidecars: [{ name: 'log', image: 'log:1' }] } }, login);
     for (const workload of workloads(objects).filter(({ metadata }) => metadata.name !== 'mlflow')) {
       expect(containers(workload)).toHaveLength(1);
       expect(JSON.stringify(workload.spec.template.spec.volumes)).not.toContain('"ca"');

@@ -1,22 +1,23 @@
 import { Chart, Testing } from 'cdk8s';
-import { Credentials, DefaultPermission, ExternalDatabase, Images } from '../../lib';
-import { mlflow, server, synth, told, valueOf, wrong } from '../tracking-server/server';
-import { containers, get, ofKind } from '../helpers';
+import { BasicAuth, Credentials, DefaultPermission, ExternalDatabase, GarbageCollection, Images, Login, Metrics, MlflowStack, Oauth2Proxy, TrackingServer } from '../../lib';
+import { AddOn } from '../add-on';
+import { Manifests, containers, faults, get, ofKind } from '../helpers';
+import { server, synth, told, valueOf } from '../tracking-server/server';
 
-const ini = (props: object): string => get(synth(props), 'ConfigMap', 'mlflow-login').data['basic_auth.ini'];
-const filled = (props: object) => JSON.parse(valueOf(containers(get(synth(props), 'Job', 'mlflow-login-bootstrap'))[0], 'SECRETS')!) as [{ secretName: string; values: object }];
+const addOn = new AddOn(BasicAuth, 'Login');
+const ini = (options: object, props: object = {}): string => get(addOn.synth(options, props), 'ConfigMap', 'mlflow-login').data['basic_auth.ini'];
+const filled = (options: object) => JSON.parse(valueOf(containers(get(addOn.synth(options), 'Job', 'mlflow-login-bootstrap'))[0], 'SECRETS')!) as [{ secretName: string; values: object }];
 const fromSecret = (name: string, key: string, secret = 'mlflow-login') => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } });
 
 test('there is none unless it is asked for', () => {
   const objects = synth();
   expect(JSON.stringify(ofKind(objects, 'Deployment'))).not.toMatch(/basic-auth|MLFLOW_AUTH|login/);
   expect(ofKind(objects, 'Secret')).toEqual([]);
-  const { loginConfig, loginSecret, loginBootstrapJob } = server();
-  expect([loginConfig, loginSecret, loginBootstrapJob]).toEqual([undefined, undefined, undefined]);
+  expect(new MlflowStack(Testing.chart(), 'Stack').login).toBeUndefined();
 });
 
 describe('with nothing said', () => {
-  const objects = synth({ basicAuth: {} });
+  const objects = addOn.synth();
   const { spec } = get(objects, 'Deployment', 'mlflow');
   const [container] = containers(get(objects, 'Deployment', 'mlflow'));
 
@@ -28,7 +29,7 @@ describe('with nothing said', () => {
   });
 
   test('its users are in the database of the runs, without credentials in the file', () => {
-    expect(ini({ basicAuth: {} })).toBe('[mlflow]\ndefault_permission = READ\ndatabase_uri = postgresql://db.example.com/runs\n');
+    expect(ini({})).toBe('[mlflow]\ndefault_permission = READ\ndatabase_uri = postgresql://db.example.com/runs\n');
   });
 
   test('administrator and key come from the Secret', () => {
@@ -45,7 +46,7 @@ describe('with nothing said', () => {
   test('the Secret is declared without a value, and a Job makes them up', () => {
     expect(get(objects, 'Secret', 'mlflow-login')).not.toHaveProperty('data');
     expect(get(objects, 'Secret', 'mlflow-login')).not.toHaveProperty('stringData');
-    expect(filled({ basicAuth: {} })).toEqual([{ secretName: 'mlflow-login', values: { username: { text: 'admin' }, password: { length: 32 }, 'secret-key': { length: 64 } } }]);
+    expect(filled({})).toEqual([{ secretName: 'mlflow-login', values: { username: { text: 'admin' }, password: { length: 32 }, 'secret-key': { length: 64 } } }]);
     expect(get(objects, 'Role', 'mlflow-login-bootstrap').rules).toEqual([{ apiGroups: [''], resources: ['secrets'], resourceNames: ['mlflow-login'], verbs: ['get', 'patch'] }]);
     expect(containers(get(objects, 'Job', 'mlflow-login-bootstrap'))[0].image).toBe(Images.MLFLOW);
   });
@@ -60,74 +61,129 @@ describe('with nothing said', () => {
   });
 
   test('all of it is handed out', () => {
-    const found = server({ basicAuth: {} });
-    const objectsOf = [found.loginConfig, found.loginSecret, found.loginBootstrapJob, found.loginBootstrapRole, found.loginBootstrapRoleBinding, found.loginBootstrapServiceAccount, found.loginBootstrapScripts, found.loginBootstrapNetworkPolicy];
-    expect(objectsOf.map((object) => object?.kind)).toEqual(['ConfigMap', 'Secret', 'Job', 'Role', 'RoleBinding', 'ServiceAccount', 'ConfigMap', 'NetworkPolicy']);
+    const { made } = addOn.add();
+    const objectsOf = [made.configMap, made.secret, made.bootstrapJob, made.bootstrapRole, made.bootstrapRoleBinding, made.bootstrapServiceAccount, made.bootstrapNetworkPolicy];
+    expect(objectsOf.map((object) => object?.kind)).toEqual(['ConfigMap', 'Secret', 'Job', 'Role', 'RoleBinding', 'ServiceAccount', 'NetworkPolicy']);
+    expect(made.node.defaultChild).toBe(made.configMap);
+    expect(made.credentials).toEqual({ secretName: 'mlflow-login', namespace: 'mlflow', usernameKey: 'username', passwordKey: 'password', generated: true });
   });
 });
 
+test('Login.basicAuth makes it for a stack, whose routes lead to the server', () => {
+  const chart = Testing.chart();
+  const stack = new MlflowStack(chart, 'Stack', { login: Login.basicAuth({ adminUsername: 'root' }), ingress: { hosts: ['mlflow.example.com'] } });
+  expect(stack.login).toBeInstanceOf(BasicAuth);
+  const objects = Testing.synth(chart);
+  expect(containers(get(objects, 'Deployment', 'mlflow'))[0].args).toContain('--app-name=basic-auth');
+  expect(JSON.parse(valueOf(containers(get(objects, 'Job', 'mlflow-login-bootstrap'))[0], 'SECRETS')!)[0].values.username).toEqual({ text: 'root' });
+  expect(get(objects, 'Ingress', 'mlflow').spec.rules[0].http.paths[0].backend.service.name).toBe('mlflow-service');
+});
+
 test.each(Object.values(DefaultPermission))('defaultPermission %s is in the configuration, whose change replaces the pods', (defaultPermission) => {
-  expect(ini({ basicAuth: { defaultPermission } })).toContain(`default_permission = ${defaultPermission}\n`);
-  const checksum = (basicAuth: object) => get(synth({ basicAuth }), 'Deployment', 'mlflow').spec.template.metadata.annotations['checksum/login'];
+  expect(ini({ defaultPermission })).toContain(`default_permission = ${defaultPermission}\n`);
+  const checksum = (basicAuth: object) => get(addOn.synth(basicAuth), 'Deployment', 'mlflow').spec.template.metadata.annotations['checksum/login'];
   expect(checksum({ defaultPermission })).toMatch(/^[0-9a-f]{10}$/);
   expect(checksum({ defaultPermission }) === checksum({})).toBe(defaultPermission === DefaultPermission.READ);
 });
 
 test('a percent sign in the URI is one in the file, in which it has a meaning', () => {
-  expect(ini({ basicAuth: {}, backendStore: { uri: 'postgresql://db/runs?options=-c%20a', environment: [] } })).toContain('database_uri = postgresql://db/runs?options=-c%%20a\n');
+  expect(ini({}, { backendStore: { uri: 'postgresql://db/runs?options=-c%20a', environment: [] } })).toContain('database_uri = postgresql://db/runs?options=-c%%20a\n');
 });
 
 test('adminUsername', () => {
-  expect(filled({ basicAuth: { adminUsername: 'root@example.com' } })[0].values).toMatchObject({ username: { text: 'root@example.com' } });
+  expect(filled({ adminUsername: 'root@example.com' })[0].values).toMatchObject({ username: { text: 'root@example.com' } });
 });
 
 describe('a Secret of somebody else', () => {
-  const props = { basicAuth: { secretName: 'people' } };
-  const objects = synth(props);
+  const options = { secretName: 'people' };
+  const objects = addOn.synth(options);
 
   test('is used, and nothing is made for it', () => {
-    expect(mlflow(props).env).toContainEqual(fromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', 'password', 'people'));
+    expect(containers(get(objects, 'Deployment', 'mlflow'))[0].env).toContainEqual(fromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', 'password', 'people'));
     for (const kind of ['Secret', 'Job', 'Role', 'ServiceAccount']) expect(ofKind(objects, kind)).toEqual([]);
-    expect(server(props).loginSecret).toBeUndefined();
+    expect(addOn.add(options).made.secret).toBeUndefined();
   });
 
   test('has the name of the administrator already', () => {
-    expect(wrong({ basicAuth: { secretName: 'people', adminUsername: 'root' } })).toEqual([
-      told('basicAuth.adminUsername', '"root"', 'the Secret of basicAuth.secretName = "people" has the name already', 'leave basicAuth.adminUsername out, or basicAuth.secretName'),
+    expect(addOn.wrong({ secretName: 'people', adminUsername: 'root' })).toEqual([
+      told('adminUsername', '"root"', 'the Secret of secretName = "people" has the name already', 'leave adminUsername out, or secretName', 'Login'),
     ]);
   });
 });
 
-describe('what goes on working with login', () => {
-  test('the garbage collection logs in', () => {
-    const job = { spec: get(synth({ basicAuth: {}, garbageCollection: {} }), 'CronJob', 'mlflow-gc').spec.jobTemplate.spec };
-    expect(containers(job)[0].env).toEqual(expect.arrayContaining([fromSecret('MLFLOW_TRACKING_USERNAME', 'username'), fromSecret('MLFLOW_TRACKING_PASSWORD', 'password')]));
+describe('what goes on working with login, whichever was made first', () => {
+  type Make = (chart: Chart, server: TrackingServer) => unknown;
+  const login: Make = (chart, tracking) => new BasicAuth(chart, 'Login', { server: tracking, secretName: 'people' });
+  const beside = (other: Make): [string, Manifests][] =>
+    [
+      [login, other],
+      [other, login],
+    ].map((makers, index) => {
+      const chart = Testing.chart();
+      const tracking = server({}, chart);
+      for (const make of makers) make(chart, tracking);
+      return [index === 0 ? 'before' : 'behind', Testing.synth(chart)];
+    });
+
+  test.each(beside((chart, tracking) => new GarbageCollection(chart, 'GarbageCollection', { server: tracking })))('the garbage collection logs in, with the login %s it', (_, objects) => {
+    const job = { spec: get(objects, 'CronJob', 'mlflow-gc').spec.jobTemplate.spec };
+    expect(containers(job)[0].env).toEqual(
+      expect.arrayContaining([fromSecret('MLFLOW_TRACKING_USERNAME', 'username', 'people'), fromSecret('MLFLOW_TRACKING_PASSWORD', 'password', 'people')]),
+    );
     expect(containers(job)[0].env.map(({ name }: { name: string }) => name)).not.toContain('MLFLOW_FLASK_SERVER_SECRET_KEY');
+    // so that it can say which key of which Secret is wrong
+    expect(JSON.parse(valueOf(containers(job)[0], 'STARTUP_SOURCES')!)).toMatchObject({ MLFLOW_AUTH_ADMIN_PASSWORD: 'key password of Secret people' });
   });
 
-  test('Prometheus logs in', () => {
-    const monitor = ofKind(synth({ basicAuth: { secretName: 'people' }, metrics: {} }), 'ServiceMonitor').find(({ metadata }) => metadata.name === 'mlflow');
-    expect(monitor?.spec.endpoints[0].basicAuth).toEqual({ username: { name: 'people', key: 'username' }, password: { name: 'people', key: 'password' } });
+  test.each(beside((chart, tracking) => new Metrics(chart, 'Metrics', { server: tracking })))('Prometheus logs in, with the login %s it', (_, objects) => {
+    const monitor = get(ofKind(objects, 'ServiceMonitor'), 'ServiceMonitor', 'mlflow');
+    expect(monitor.spec.endpoints[0].basicAuth).toEqual({ username: { name: 'people', key: 'username' }, password: { name: 'people', key: 'password' } });
   });
 });
 
 describe('contradictions', () => {
-  const oidc = (chart: Chart) => ({ issuerUrl: 'https://login.example.com', clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client') });
+  const proxy = (chart: Chart, tracking: TrackingServer) =>
+    new Oauth2Proxy(chart, 'Proxy', {
+      server: tracking,
+      issuerUrl: 'https://login.example.com',
+      externalUrl: 'https://mlflow.example.com',
+      clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client'),
+    });
+  const second = (other: string, path: string) =>
+    told('addLogin', '"login"', `a server has one login: clients would have to pass both of them, and send one header for it, and [test/${other}] has this one`, `leave it to [test/${other}]`, path);
 
-  test('oidc as well', () => {
-    const chart = Testing.chart();
-    server({ basicAuth: {}, oidc: oidc(chart), ingress: { hosts: ['a.example.com'] } }, chart);
-    expect(() => Testing.synth(chart)).toThrow(/\[test\/TrackingServer\] basicAuth: got an object with nothing in it\. Rule: oidc is given as well, .+\. Fix: leave basicAuth or oidc out\./);
+  test('two kinds of login for one server: the second is at fault, which names both', () => {
+    const { chart, server: tracking } = addOn.add();
+    proxy(chart, tracking);
+    expect(faults(chart)).toEqual([second('Login', 'Proxy')]);
+
+    const other = Testing.chart();
+    const behind = server({}, other);
+    proxy(other, behind);
+    addOn.to(other, behind);
+    expect(faults(other)).toEqual([second('Proxy', 'Login')]);
+  });
+
+  test('the same login twice', () => {
+    const { chart, server: tracking } = addOn.add({ secretName: 'people' });
+    addOn.to(chart, tracking, { secretName: 'others' }, 'Second');
+    expect(faults(chart)).toEqual([
+      told('server', 'ConfigMap "mlflow-login" in namespace "mlflow", which [test/Login/ConfigMap] makes already', 'each kind has a name once', 'make one login for each tracking server', 'Second'),
+      second('Login', 'Second'),
+    ]);
   });
 
   test('a database whose URI stands in a Secret', () => {
     const chart = Testing.chart();
-    server({ basicAuth: {}, backendStore: new ExternalDatabase(chart, 'Database', { uri: { secretName: 'db', key: 'uri' }, port: 3306 } as never) }, chart);
-    expect(() => Testing.synth(chart)).toThrow(/basicAuth: got an object with nothing in it\. Rule: MLflow reads the database of its users from a file/);
+    addOn.to(chart, server({ backendStore: new ExternalDatabase(chart, 'Database', { secretName: 'db', port: 3306 }) }, chart));
+    expect(faults(chart)).toEqual([told('server', '"a server whose backendStore has its URI in a Secret"', 'MLflow reads the database of its users from a file', 'or use Oauth2Proxy', 'Login')]);
   });
 
-  test('a managed flag', () => {
-    expect(wrong({ basicAuth: {}, extraArgs: ['--app-name=basic-auth'] })).toEqual([told('extraArgs[0]', '"--app-name=basic-auth"', '--app-name is a managed flag, set by the prop basicAuth', 'use the prop basicAuth')]);
+  test('a managed flag, and a managed variable', () => {
+    expect(addOn.wrong({}, { extraArgs: ['--app-name=basic-auth'], extraEnv: [{ name: 'MLFLOW_AUTH_CONFIG_PATH', value: '/a' }] })).toEqual([
+      told('addFlag', '"--app-name"', 'the prop extraArgs sets this one', 'leave it to the prop extraArgs, or leave that one out', 'Login'),
+      told('addVariable', '"MLFLOW_AUTH_CONFIG_PATH"', 'the prop extraEnv sets this one', 'leave it to the prop extraEnv, or leave that one out', 'Login'),
+    ]);
   });
 });
 
@@ -140,12 +196,16 @@ test.each<[object, string, string, string, string]>([
   [{ secretName: 'My Secret' }, 'secretName', '"My Secret"', 'RFC 1123 subdomain', 'my-secret'],
   [{ password: 's3cr3t' }, 'password', 'a string', 'there is no prop of this name', 'leave it out'],
 ])('%j is refused', (basicAuth, prop, got, rule, fix) => {
-  expect(wrong({ basicAuth })).toEqual([told(`basicAuth.${prop}`, got, rule, fix)]);
+  expect(addOn.wrong(basicAuth)).toEqual([told(prop, got, rule, fix, 'Login')]);
 });
 
 test('the longest name makes names within 63 characters, and one more is refused', () => {
-  const longest = (props: object) => Math.max(...synth(props).map(({ metadata }) => metadata.name.length));
-  expect(longest({ name: 'a'.repeat(36), basicAuth: {} })).toBe(63);
-  expect(wrong({ name: 'a'.repeat(37), basicAuth: {} })).toEqual([told('name', `"${'a'.repeat(37)}"`, 'at most 36 characters', '')]);
-  expect(longest({ name: 'a'.repeat(48), basicAuth: { secretName: 'people' } })).toBe(63);
+  const longest = (props: object, options: object = {}) => Math.max(...addOn.synth(options, props).map(({ metadata }) => metadata.name.length));
+  expect(longest({ name: 'a'.repeat(36) })).toBe(63);
+  expect(addOn.wrong({}, { name: 'a'.repeat(37) })).toEqual([told('server', `"${'a'.repeat(37)}"`, 'its name has at most 36 characters', '', 'Login')]);
+  expect(longest({ name: 'a'.repeat(48) }, { secretName: 'people' })).toBe(63);
+});
+
+test.each([undefined, {}, { server: 'mlflow' }])('%j has no server, without which nothing can be made', (props) => {
+  expect(() => new BasicAuth(Testing.chart(), 'Login', props as never)).toThrow(/^\[test\/Login\] server: got (undefined|a string)\. Rule: an add-on is for one tracking server\. Fix: pass a TrackingServer/);
 });

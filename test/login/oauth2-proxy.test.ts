@@ -1,25 +1,22 @@
 import { ApiObject, Chart, Size, Testing } from 'cdk8s';
-import { Credentials, Images, ImagePullPolicy, Oauth2Proxy, Oauth2ProxyProps } from '../../lib';
-import { server, told } from '../tracking-server/server';
+import { Credentials, HttpRouteOptions, IngressOptions, Images, ImagePullPolicy, IpFamily, Login, Metrics, MlflowStack, MlflowStackProps, Oauth2Proxy, OidcOptions, ServerHttpRoute, ServerIngress } from '../../lib';
+import { AddOn } from '../add-on';
 import { Manifests, containers, faults, get, ofKind, workloads } from '../helpers';
+import { server, told } from '../tracking-server/server';
 
 const BASE = {
   issuerUrl: 'https://login.example.com/realms/ml',
-  upstreamUrl: 'http://runs.mlflow.svc.cluster.local:5000',
   externalUrl: 'https://mlflow.example.com',
 };
 const client = (chart: Chart) => Credentials.fromSecretName(chart, 'Client', 'oidc-client', { usernameKey: 'id', passwordKey: 'secret' });
 
-function proxy(props: object = {}) {
-  const chart = Testing.chart();
-  const made = new Oauth2Proxy(chart, 'Proxy', { clientCredentials: client(chart), ...BASE, ...props } as Oauth2ProxyProps);
-  return { chart, made };
-}
-const synth = (props: object = {}): Manifests => Testing.synth(proxy(props).chart);
-const container = (props: object = {}) => containers(get(synth(props), 'Deployment', 'mlflow-oauth2-proxy'))[0];
-const args = (props: object = {}): string[] => container(props).args;
-const wrong = (props: object): string[] => faults(proxy(props).chart);
-const SELECTOR = { 'app.kubernetes.io/name': 'oauth2-proxy', 'app.kubernetes.io/instance': 'mlflow-oauth2-proxy', 'app.kubernetes.io/component': 'login-proxy' };
+const proxy = new AddOn(Oauth2Proxy, 'Proxy', 'server', (chart) => ({ clientCredentials: client(chart), ...BASE }));
+const MINE = /^mlflow-oauth2-proxy/;
+/** The objects of the proxy, without those of the server. */
+const synth = (options: object = {}, props: object = {}): Manifests => proxy.synth(options, props).filter(({ metadata }) => MINE.test(metadata.name));
+const container = (options: object = {}, props: object = {}) => containers(get(synth(options, props), 'Deployment', 'mlflow-oauth2-proxy'))[0];
+const args = (options: object = {}, props: object = {}): string[] => container(options, props).args;
+const SELECTOR = { 'app.kubernetes.io/name': 'oauth2-proxy', 'app.kubernetes.io/instance': 'mlflow', 'app.kubernetes.io/component': 'login-proxy' };
 const fromSecret = (name: string, secret: string, key: string) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } });
 
 describe('with nothing said', () => {
@@ -32,7 +29,6 @@ describe('with nothing said', () => {
       'ServiceAccount mlflow-oauth2-proxy-cookie-bootstrap',
       'Role mlflow-oauth2-proxy-cookie-bootstrap',
       'RoleBinding mlflow-oauth2-proxy-cookie-bootstrap',
-      'ConfigMap mlflow-oauth2-proxy-cookie-bootstrap',
       'Job mlflow-oauth2-proxy-cookie-bootstrap',
       'NetworkPolicy mlflow-oauth2-proxy-cookie-bootstrap',
       'Deployment mlflow-oauth2-proxy',
@@ -43,10 +39,10 @@ describe('with nothing said', () => {
   });
 
   test('every object is a public field', () => {
-    const { chart, made } = proxy();
+    const { made } = proxy.add();
     const fields = new Set<unknown>(Object.values(made));
-    const all = chart.node.findAll().filter((construct) => ApiObject.isApiObject(construct));
-    expect(all).toHaveLength(11);
+    const all = made.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct) && MINE.test(construct.name));
+    expect(all).toHaveLength(10);
     expect(all.filter((object) => !fields.has(object)).map(({ node }) => node.path)).toEqual([]);
     expect(ApiObject.of(made)).toBe(made.deployment);
   });
@@ -58,7 +54,7 @@ describe('with nothing said', () => {
       '--oidc-issuer-url=https://login.example.com/realms/ml',
       '--redirect-url=https://mlflow.example.com/oauth2/callback',
       '--proxy-prefix=/oauth2',
-      '--upstream=http://runs.mlflow.svc.cluster.local:5000/',
+      '--upstream=http://mlflow-service.mlflow.svc.cluster.local:5000/',
       '--upstream-timeout=1h',
       '--reverse-proxy=true',
       '--skip-provider-button=true',
@@ -109,22 +105,27 @@ describe('with nothing said', () => {
   test('everybody may connect; it connects to the provider and to what is behind it', () => {
     const { ingress, egress } = get(objects, 'NetworkPolicy', 'mlflow-oauth2-proxy').spec;
     expect(ingress).toEqual([{ ports: [{ protocol: 'TCP', port: 4180 }] }]);
-    expect(egress.slice(1)).toEqual([{ ports: [{ protocol: 'TCP', port: 5000 }] }, { ports: [{ protocol: 'TCP', port: 443 }] }]);
+    expect(egress.slice(1)).toEqual([
+      { to: [{ podSelector: { matchLabels: { ...SELECTOR, 'app.kubernetes.io/name': 'mlflow', 'app.kubernetes.io/component': 'tracking-server' } } }], ports: [{ protocol: 'TCP', port: 5000 }] },
+      { ports: [{ protocol: 'TCP', port: 443 }] },
+    ]);
   });
 
   test('what it tells others', () => {
-    const { made } = proxy({ namespace: 'team-a' });
+    const { made } = proxy.add({ clientCredentials: { secretName: 'client', namespace: 'team-a', usernameKey: 'id', passwordKey: 'secret', generated: false } }, { namespace: 'team-a' });
     expect(made).toMatchObject({ namespace: 'team-a', port: 4180, url: 'http://mlflow-oauth2-proxy.team-a.svc.cluster.local:4180', podLabels: SELECTOR });
   });
 });
 
 describe('options', () => {
-  test('a path of the application', () => {
-    const flags = args({ externalUrl: 'https://ml.example.com/ml.flow/' });
+  test('the static prefix of the server', () => {
+    const settings = { staticPrefix: '/ml.flow' };
+    const flags = args({ externalUrl: 'https://ml.example.com/ml.flow/' }, { settings });
     expect(flags).toEqual(
       expect.arrayContaining(['--redirect-url=https://ml.example.com/ml.flow/oauth2/callback', '--proxy-prefix=/ml.flow/oauth2', '--cookie-path=/ml.flow', '--api-route=^/ml\\.flow/(ajax-)?api/']),
     );
-    expect(proxy({ externalUrl: 'https://ml.example.com/ml' }).made.redirectUrl).toBe('https://ml.example.com/ml/oauth2/callback');
+    expect(proxy.add({ externalUrl: 'https://ml.example.com/ml.flow' }, { settings }).made.redirectUrl).toBe('https://ml.example.com/ml.flow/oauth2/callback');
+    expect(proxy.add({ externalUrl: 'https://ml.example.com/ml.flow/' }, { settings }).made.routeBackend.externalUrl).toBe('https://ml.example.com/ml.flow');
     expect(args().some((arg) => arg.startsWith('--cookie-path'))).toBe(false);
   });
 
@@ -151,15 +152,15 @@ describe('options', () => {
     const objects = synth({ replicas: 1 });
     expect(ofKind(objects, 'PodDisruptionBudget')).toEqual([]);
     expect(get(objects, 'Deployment', 'mlflow-oauth2-proxy').spec.template.spec).not.toHaveProperty('affinity');
-    expect(proxy({ replicas: 1 }).made.disruptionBudget).toBeUndefined();
+    expect(proxy.add({ replicas: 1 }).made.disruptionBudget).toBeUndefined();
   });
 
-  test('image, bootstrapImage, images and resources', () => {
+  test('image and resources; where images come from, and that of its Job, are those of the server', () => {
     expect(container().image).toBe(Images.OAUTH2_PROXY);
     const images = { registry: 'registry.example.com', pullSecrets: ['login'], pullPolicy: ImagePullPolicy.ALWAYS };
-    const objects = synth({ image: 'quay.io/mine/proxy:1', bootstrapImage: 'docker.io/library/python:3.14', images, resources: { memoryLimit: Size.mebibytes(512) } });
+    const objects = synth({ image: 'quay.io/mine/proxy:1', resources: { memoryLimit: Size.mebibytes(512) } }, { image: 'docker.io/library/mlflow:3.14', images });
     const all = workloads(objects);
-    expect(all.flatMap(containers).map(({ image }) => image).sort()).toEqual(['registry.example.com/library/python:3.14', 'registry.example.com/mine/proxy:1']);
+    expect(all.flatMap(containers).map(({ image }) => image).sort()).toEqual(['registry.example.com/library/mlflow:3.14', 'registry.example.com/mine/proxy:1']);
     for (const { spec } of all) expect(spec.template.spec.imagePullSecrets).toEqual([{ name: 'login' }]);
     for (const { imagePullPolicy } of all.flatMap(containers)) expect(imagePullPolicy).toBe('Always');
     expect(containers(get(objects, 'Deployment', 'mlflow-oauth2-proxy'))[0].resources.limits.memory).toBe('512Mi');
@@ -174,29 +175,44 @@ describe('options', () => {
     }
   });
 
-  test('name and instance', () => {
-    const objects = synth({ name: 'gate', instance: 'ml' });
-    for (const { metadata } of objects) {
-      expect(metadata.name).toMatch(/^gate(-|$)/);
-      expect(metadata.labels['app.kubernetes.io/instance']).toBe('ml');
-    }
-    expect(containers(get(objects, 'Deployment', 'gate'))[0].args).toContain('--cookie-name=_gate');
+  test('pod goes over that of the server, field by field', () => {
+    const shared = { nodeSelector: { disk: 'ssd' }, priorityClassName: 'high', labels: { team: 'ml', floor: '1' } };
+    const { spec, metadata } = get(synth({ pod: { priorityClassName: 'low', labels: { floor: '2' } } }, { pod: shared }), 'Deployment', 'mlflow-oauth2-proxy').spec.template;
+    expect(spec).toMatchObject({ nodeSelector: { disk: 'ssd' }, priorityClassName: 'low' });
+    expect(metadata.labels).toMatchObject({ team: 'ml', floor: '2' });
   });
 
-  test('upstreamPodLabels and networkPolicy', () => {
-    const client = { podSelector: { matchLabels: { app: 'gateway' } } };
-    const { ingress, egress } = get(
-      synth({ upstreamPodLabels: { app: 'mlflow' }, issuerUrl: 'https://login.example.com:8443', networkPolicy: { clients: [client], egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] } }),
-      'NetworkPolicy',
-      'mlflow-oauth2-proxy',
-    ).spec;
-    expect(ingress).toEqual([{ from: [client], ports: [{ protocol: 'TCP', port: 4180 }] }]);
-    expect(egress.slice(1)).toEqual([
-      { to: [{ podSelector: { matchLabels: { app: 'mlflow' } } }], ports: [{ protocol: 'TCP', port: 5000 }] },
-      { ports: [{ protocol: 'TCP', port: 8443 }] },
-      { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] },
-    ]);
+  test('its name is that of the server', () => {
+    const { chart } = proxy.add({}, { name: 'gate' });
+    const objects = Testing.synth(chart).filter(({ metadata }) => /^gate-oauth2-proxy/.test(metadata.name));
+    expect(objects).toHaveLength(10);
+    for (const { metadata } of objects) expect(metadata.labels['app.kubernetes.io/instance']).toBe('gate');
+    const [{ args: flags }] = containers(get(objects, 'Deployment', 'gate-oauth2-proxy'));
+    expect(flags).toEqual(expect.arrayContaining(['--cookie-name=_gate_oauth2_proxy', '--upstream=http://gate-service.mlflow.svc.cluster.local:5000/']));
+  });
+
+  test('networkPolicy', () => {
+    const gateway = { podSelector: { matchLabels: { app: 'gateway' } } };
+    const networkPolicy = { clients: [gateway], egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] };
+    const { ingress, egress } = get(synth({ issuerUrl: 'https://login.example.com:8443', networkPolicy }), 'NetworkPolicy', 'mlflow-oauth2-proxy').spec;
+    expect(ingress).toEqual([{ from: [gateway], ports: [{ protocol: 'TCP', port: 4180 }] }]);
+    expect(egress.slice(2)).toEqual([{ ports: [{ protocol: 'TCP', port: 8443 }] }, { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }]);
     expect(ofKind(synth({ networkPolicy: { enabled: false } }), 'NetworkPolicy')).toEqual([]);
+    expect(ofKind(synth({}, { networkPolicy: { enabled: false } }), 'NetworkPolicy')).toEqual([]);
+  });
+
+  test('who the server lets connect come to the server, and do not make the proxy private', () => {
+    const networkPolicy = { clients: [{ namespaceSelector: {} }], egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] };
+    const { ingress, egress } = get(synth({}, { networkPolicy }), 'NetworkPolicy', 'mlflow-oauth2-proxy').spec;
+    expect(ingress).toEqual([{ ports: [{ protocol: 'TCP', port: 4180 }] }]);
+    // a way out, such as that to a proxy of the company, is one for both
+    expect(egress).toContainEqual(networkPolicy.egress[0]);
+  });
+
+  test('domain of the cluster and IPv6', () => {
+    const cluster = { domain: 'k8s.example.org', ipFamily: IpFamily.IPV6 };
+    expect(args({}, { cluster })).toEqual(expect.arrayContaining(['--http-address=[::]:4180', '--upstream=http://mlflow-service.mlflow.svc.k8s.example.org:5000/']));
+    expect(proxy.add({}, { cluster }).made.url).toBe('http://mlflow-oauth2-proxy.mlflow.svc.k8s.example.org:4180');
   });
 });
 
@@ -207,13 +223,13 @@ describe('faults', () => {
     [{ issuerUrl: 'ftp://login.example.com' }, 'issuerUrl', '"ftp://login.example.com"', 'an http or https URL', ''],
     [{ issuerUrl: 'https://a/?x=1' }, 'issuerUrl', '"https://a/?x=1"', 'without user, query and fragment', ''],
     [{ issuerUrl: 'https://me:hunter2@login.example.com' }, 'issuerUrl', 'a string', 'without user, query and fragment', ''],
-    [{ upstreamUrl: undefined }, 'upstreamUrl', 'undefined', 'the URL has to be given', '5000'],
-    [{ upstreamUrl: 'http://runs:5000/mlflow' }, 'upstreamUrl', '"http://runs:5000/mlflow"', 'a request keeps its path', 'pass "http://runs:5000", and the path in externalUrl'],
+    [{ externalUrl: undefined }, 'externalUrl', 'undefined', 'the URL has to be given', 'pass "https://mlflow.example.com", or MlflowStack an ingress'],
     [{ externalUrl: 'mlflow' }, 'externalUrl', '"mlflow"', 'an http or https URL', ''],
+    [{ externalUrl: 'https://mlflow.example.com/runs' }, 'externalUrl', '"https://mlflow.example.com/runs"', 'the server answers under "/", its settings.staticPrefix', 'pass "https://mlflow.example.com"'],
+    [{ upstreamUrl: 'http://runs:5000' }, 'upstreamUrl', 'a string', 'there is no prop of this name', ''],
     [{ clientCredentials: undefined }, 'clientCredentials', 'undefined', 'client id and client secret has to be given', 'fromSecretName'],
     [{ replicas: 0 }, 'replicas', '0', 'the number of pods is a whole number of 1 or more', ''],
     [{ image: 'proxy' }, 'image', '"proxy"', 'tag or a digest', ''],
-    [{ bootstrapImage: 'python' }, 'bootstrapImage', '"python"', 'tag or a digest', ''],
     [{ bearerTokens: 'no' }, 'bearerTokens', '"no"', 'true or false', ''],
     [{ emailDomains: [] }, 'emailDomains', '[]', 'one member or more', 'leave emailDomains out'],
     [{ emailDomains: ['a.com', '@example.com'] }, 'emailDomains[1]', '"@example.com"', 'what stands behind the "@"', 'example.com'],
@@ -228,78 +244,128 @@ describe('faults', () => {
     [{ extraArgs: ['--cookie-secret hunter2'] }, 'extraArgs[0]', '"--cookie-secret=(not shown)"', '--cookie-secret is set by the construct', ''],
     [{ resources: { cpuLimit: 1 } }, 'resources.cpuLimit', '1', 'CPU is a Kubernetes quantity', ''],
     [{ networkPolicy: { enabled: 'no' } }, 'networkPolicy.enabled', '"no"', 'true or false', ''],
-    [{ instance: 'a b' }, 'instance', '"a b"', 'the value of a label', ''],
-    [{ upstreamPodLabels: { 'a b': 'c' } }, 'upstreamPodLabels', '{"a b":"c"}', 'labels are an object', ''],
     [{ clientId: 'a' }, 'clientId', 'a string', 'there is no prop of this name', 'clientCredentials'],
   ])('%j', (props, prop, got, rule, fix) => {
-    const found = wrong(props);
+    const found = proxy.wrong(props);
     expect(found).toContainEqual(told(prop, got, rule, fix, 'Proxy'));
     expect(found.join()).not.toContain('hunter2');
   });
 
   test('credentials that nobody makes up, and those of another namespace', () => {
     const chart = Testing.chart();
-    new Oauth2Proxy(chart, 'Proxy', { ...BASE, clientCredentials: new Credentials(chart, 'Client', { secretName: 'client' }) });
+    proxy.to(chart, server({}, chart), { ...BASE, clientCredentials: new Credentials(chart, 'Client', { secretName: 'client' }) });
     expect(faults(chart)).toEqual([told('clientCredentials', '"Secret \\"client\\", whose values nobody makes up"', 'the provider gives client id and client secret', 'Credentials.fromSecretName', 'Proxy')]);
     const other = Testing.chart();
-    new Oauth2Proxy(other, 'Proxy', { ...BASE, clientCredentials: Credentials.fromSecretName(other, 'Client', 'client', { namespace: 'other' }) });
+    proxy.to(other, server({}, other), { ...BASE, clientCredentials: Credentials.fromSecretName(other, 'Client', 'client', { namespace: 'other' }) });
     expect(faults(other)).toEqual([told('clientCredentials', '"Secret \\"client\\" in namespace \\"other\\""', 'here "mlflow"', 'namespace "mlflow"', 'Proxy')]);
   });
 
   test('the longest name makes names within 63 characters, and one more is refused', () => {
-    expect(Math.max(...synth({ name: 'a'.repeat(35) }).map(({ metadata }) => metadata.name.length))).toBe(63);
-    expect(wrong({ name: 'a'.repeat(36) })).toEqual([told('name', `"${'a'.repeat(36)}"`, 'at most 35 characters', '', 'Proxy')]);
+    expect(Math.max(...proxy.synth({}, { name: 'a'.repeat(22) }).map(({ metadata }) => metadata.name.length))).toBe(63);
+    expect(proxy.wrong({}, { name: 'a'.repeat(23) })).toEqual([told('server', `"${'a'.repeat(23)}"`, 'its name has at most 22 characters', '', 'Proxy')]);
   });
 
-  test('two of one name', () => {
-    const { chart } = proxy();
-    new Oauth2Proxy(chart, 'Second', { ...BASE, clientCredentials: Credentials.fromSecretName(chart, 'Same', 'client') });
-    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Second\] name: got Secret "mlflow-oauth2-proxy-cookie" .+ Fix: give each proxy of the namespace its own name\.$/)]);
+  test('two for one server', () => {
+    const { chart, server: tracking, made } = proxy.add();
+    proxy.to(chart, tracking, { ...BASE, clientCredentials: Credentials.fromSecretName(chart, 'Same', 'client') }, 'Second');
+    const [first, ...others] = faults(chart);
+    expect(first).toEqual(told('addLogin', '"login"', `a server has one login: clients would have to pass both of them, and send one header for it, and [${made.node.path}] has this one`, `leave it to [${made.node.path}]`, 'Second'));
+    for (const fault of others) expect(fault).toMatch(/^\[test\/Second(\/Cookie)?\] .*mlflow-oauth2-proxy-cookie/);
+  });
+
+  test('a path that is not the static prefix of the server', () => {
+    expect(proxy.wrong({}, { settings: { staticPrefix: '/ml' } })).toEqual([
+      told('externalUrl', '"https://mlflow.example.com"', 'a request keeps its path, and the server answers under "/ml"', 'pass "https://mlflow.example.com/ml"', 'Proxy'),
+    ]);
+  });
+
+  test.each(['NodePort', 'LoadBalancer'])('a Service of type %s would lead past it', (type) => {
+    expect(proxy.wrong({}, { service: { type } })).toEqual([told('server', `"a server with service.type = \\"${type}\\""`, 'this Service leads past it', 'leave service.type of the tracking server out, or the proxy', 'Proxy')]);
+    expect(proxy.wrong({}, { service: { type: 'ClusterIP' } })).toEqual([]);
+  });
+
+  test('metrics behind it are there for Prometheus, whichever was made first', () => {
+    const from = (metricsFirst: boolean) => {
+      const chart = Testing.chart();
+      const tracking = server({}, chart);
+      const metrics = () => new Metrics(chart, 'Metrics', { server: tracking });
+      if (metricsFirst) metrics();
+      proxy.to(chart, tracking, { ...BASE, clientCredentials: client(chart) });
+      if (!metricsFirst) metrics();
+      return JSON.stringify(get(Testing.synth(chart), 'NetworkPolicy', 'mlflow').spec.ingress);
+    };
+    for (const order of [true, false]) for (const name of ['oauth2-proxy', 'prometheus']) expect(from(order)).toContain(`"app.kubernetes.io/name":"${name}"`);
+  });
+
+  test.each(['before', 'behind'])('a route to the server, past the proxy, with the route made %s it', (order) => {
+    const chart = Testing.chart();
+    const tracking = server({ networkPolicy: { enabled: false } }, chart);
+    const makers = [
+      () => new ServerIngress(chart, 'Ingress', { hosts: ['mlflow.example.com'], target: tracking }),
+      () => proxy.to(chart, tracking, { ...BASE, clientCredentials: client(chart) }),
+      () => new ServerHttpRoute(chart, 'HttpRoute', { hosts: ['mlflow.example.com'], gatewayName: 'public', target: tracking }),
+    ];
+    for (const make of order === 'before' ? makers : makers.reverse()) make();
+    const fault = (path: string) => told('target', '"a server whose login is [test/Proxy]"', 'leads past the login before it', 'pass [test/Proxy] as target', path);
+    expect(faults(chart).sort()).toEqual([fault('HttpRoute'), fault('Ingress')]);
+  });
+
+  test('hosts of several routes, of which one has the cookie', () => {
+    const found = (hosts: string[][], options: object = {}) => {
+      const { chart, made } = proxy.add(options);
+      hosts.forEach((names, index) => new ServerIngress(new Chart(chart, `chart-${index}`, { namespace: `n${index}` }), 'Ingress', { hosts: names, target: made }));
+      return faults(chart).filter((fault) => fault.includes('externalUrl'));
+    };
+    const fault = told('externalUrl', '["a.example.com","b.example.com"]', 'the provider sends users back to externalUrl', 'leave one host', 'Proxy');
+    expect(found([['a.example.com', 'b.example.com']])).toEqual([fault]);
+    expect(found([['a.example.com']])).toEqual([]);
+    expect(found([['a.example.com', 'b.example.com']], { extraArgs: ['--cookie-domain=.example.com', '--whitelist-domain=.example.com'] })).toEqual([]);
   });
 });
 
-describe('oidc of a tracking server', () => {
-  const ingress = { hosts: ['mlflow.example.com'], tls: { secretName: 'tls' } };
-  function withLogin(props: object = {}, oidc: object = {}) {
+describe('Login.oidc of a stack', () => {
+  const ingress: IngressOptions = { hosts: ['mlflow.example.com'], tls: { secretName: 'tls' } };
+  const httpRoute: HttpRouteOptions = { hosts: ['mlflow.example.com'], gatewayName: 'public' };
+  function withLogin(props: MlflowStackProps = {}, oidc: Partial<OidcOptions> = {}) {
     const chart = Testing.chart();
-    const made = server({ ingress, oidc: { issuerUrl: BASE.issuerUrl, clientCredentials: client(chart), ...oidc }, ...props }, chart);
-    return { chart, made };
+    const login = Login.oidc({ issuerUrl: BASE.issuerUrl, clientCredentials: client(chart), ...oidc });
+    return { chart, made: new MlflowStack(chart, 'Stack', { ingress, login, ...props }) };
   }
   const objects = (props?: object, oidc?: object) => Testing.synth(withLogin(props, oidc).chart);
   const flags = (props?: object, oidc?: object) => containers(get(objects(props, oidc), 'Deployment', 'mlflow-oauth2-proxy'))[0].args;
   const found = (props?: object, oidc?: object) => faults(withLogin(props, oidc).chart);
 
   test('routes lead to the proxy, and the proxy to the server', () => {
-    const all = objects({ httpRoute: { hosts: ingress.hosts, gatewayName: 'public' }, staticPrefix: '/ml', port: 8080 });
+    const trackingServer = { settings: { staticPrefix: '/ml' }, port: 8080 };
+    const all = objects({ httpRoute, trackingServer });
     expect(get(all, 'Ingress', 'mlflow').spec.rules[0].http.paths).toEqual([{ path: '/ml', pathType: 'Prefix', backend: { service: { name: 'mlflow-oauth2-proxy', port: { name: 'http' } } } }]);
     expect(get(all, 'HTTPRoute', 'mlflow').spec.rules[0].backendRefs).toMatchObject([{ name: 'mlflow-oauth2-proxy', port: 4180 }]);
-    expect(flags({ staticPrefix: '/ml', port: 8080 })).toEqual(
+    expect(flags({ trackingServer })).toEqual(
       expect.arrayContaining(['--upstream=http://mlflow-service.mlflow.svc.cluster.local:8080/', '--redirect-url=https://mlflow.example.com/ml/oauth2/callback']),
     );
   });
 
   test('nobody but the proxy may connect to the server, and the proxy to nothing but server and provider', () => {
     const all = objects();
-    const proxyLabels = { ...SELECTOR, 'app.kubernetes.io/instance': 'mlflow' };
-    expect(get(all, 'NetworkPolicy', 'mlflow').spec.ingress).toEqual([{ from: [{ podSelector: { matchLabels: proxyLabels } }], ports: [{ protocol: 'TCP', port: 5000 }] }]);
+    expect(get(all, 'NetworkPolicy', 'mlflow').spec.ingress).toEqual([{ from: [{ podSelector: { matchLabels: SELECTOR } }], ports: [{ protocol: 'TCP', port: 5000 }] }]);
     const { egress } = get(all, 'NetworkPolicy', 'mlflow-oauth2-proxy').spec;
     expect(egress.slice(1)).toEqual([
       { to: [{ podSelector: get(all, 'NetworkPolicy', 'mlflow').spec.podSelector }], ports: [{ protocol: 'TCP', port: 5000 }] },
       { ports: [{ protocol: 'TCP', port: 443 }] },
     ]);
-    expect(get(all, 'Deployment', 'mlflow-oauth2-proxy').spec.template.metadata.labels).toMatchObject(proxyLabels);
+    expect(get(all, 'Deployment', 'mlflow-oauth2-proxy').spec.template.metadata.labels).toMatchObject(SELECTOR);
   });
 
   test('and whom networkPolicy.clients names', () => {
     const prometheus = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } };
-    const all = objects({ networkPolicy: { clients: [prometheus] }, metrics: {} });
+    const all = objects({ trackingServer: { networkPolicy: { clients: [prometheus] } }, metrics: {} });
     expect(get(all, 'NetworkPolicy', 'mlflow').spec.ingress[0].from).toContainEqual(prometheus);
     expect(get(all, 'NetworkPolicy', 'mlflow-oauth2-proxy').spec.ingress).toEqual([{ ports: [{ protocol: 'TCP', port: 4180 }] }]);
   });
 
   test('its pods run where those of the server do, and have nothing of what is for the server', () => {
     const pod = { nodeSelector: { disk: 'ssd' }, volumes: [{ name: 'ca', configMap: { name: 'ca' } }], volumeMounts: [{ name: 'ca', mountPath: '/ca' }], sidecars: [{ name: 'log', image: 'log:1' }], initContainers: [{ name: 'wait', image: 'wait:1' }] };
-    const { spec } = get(objects({ pod }), 'Deployment', 'mlflow-oauth2-proxy').spec.template;
+    const { spec } = get(objects({ trackingServer: { pod } }), 'Deployment', 'mlflow-oauth2-proxy').spec.template;
     expect(spec.nodeSelector).toEqual({ disk: 'ssd' });
     expect(spec.containers).toHaveLength(1);
     expect(spec.volumes.map(({ name }: { name: string }) => name)).toEqual(['tmp']);
@@ -307,49 +373,56 @@ describe('oidc of a tracking server', () => {
   });
 
   test('its Job runs the image of the server, which the cluster has', () => {
-    expect(containers(get(objects({ image: 'registry.example.com/mlflow:v1' }), 'Job', 'mlflow-oauth2-proxy-cookie-bootstrap'))[0].image).toBe('registry.example.com/mlflow:v1');
+    expect(containers(get(objects({ trackingServer: { image: 'registry.example.com/mlflow:v1' } }), 'Job', 'mlflow-oauth2-proxy-cookie-bootstrap'))[0].image).toBe('registry.example.com/mlflow:v1');
   });
 
-  test('is a field of the server', () => {
-    expect(withLogin().made.oauth2Proxy).toBeInstanceOf(Oauth2Proxy);
-    expect(server().oauth2Proxy).toBeUndefined();
+  test('is a field of the stack', () => {
+    expect(withLogin().made.login).toBeInstanceOf(Oauth2Proxy);
+    expect(new MlflowStack(Testing.chart(), 'Stack').login).toBeUndefined();
   });
 
-  test.each([{ ingress: undefined }, { ingress: { hosts: ['*.example.com'] } }])('needs a host to come back to, which %j has not', (props) => {
-    expect(found(props)).toEqual([told('oidc', '"without a host"', 'a host that ingress.hosts or httpRoute.hosts names', 'pass ingress or httpRoute')]);
+  test.each<MlflowStackProps>([{ ingress: undefined }, { ingress: { hosts: ['*.example.com'] } }])('needs a host to come back to, which %j has not', (props) => {
+    expect(found(props)).toEqual([told('externalUrl', 'undefined', 'the URL has to be given', 'or MlflowStack an ingress or a httpRoute', 'Stack/Login')]);
+  });
+
+  test('takes the host of whichever route has one', () => {
+    expect(flags({ ingress: undefined, httpRoute })).toContain('--redirect-url=http://mlflow.example.com/oauth2/callback');
+    expect(flags({ ingress: { hosts: ['*.example.com'] }, httpRoute }, { extraArgs: ['--cookie-domain=.example.com'] })).toContain('--redirect-url=http://mlflow.example.com/oauth2/callback');
+  });
+
+  test('externalUrl wins, as where TLS ends at a balancer before the Ingress', () => {
+    const plain = { ingress: { hosts: ['mlflow.example.com'] } };
+    expect(flags(plain)).toEqual(expect.arrayContaining(['--redirect-url=http://mlflow.example.com/oauth2/callback', '--cookie-secure=false']));
+    const behind = flags(plain, { externalUrl: 'https://mlflow.example.com' });
+    expect(behind).toEqual(expect.arrayContaining(['--redirect-url=https://mlflow.example.com/oauth2/callback', '--cookie-secure=true']));
+    expect(get(objects(plain, { externalUrl: 'https://mlflow.example.com' }), 'Ingress', 'mlflow').spec).not.toHaveProperty('tls');
+  });
+
+  test('externalUrl has the path of the server', () => {
+    const trackingServer = { settings: { staticPrefix: '/ml' } };
+    expect(found({ trackingServer }, { externalUrl: 'https://balancer.example.com/ml/' })).toEqual([]);
+    expect(found({ trackingServer }, { externalUrl: 'https://balancer.example.com/runs' })).toEqual([
+      told('externalUrl', '"https://balancer.example.com/runs"', 'the server answers under "/ml", its settings.staticPrefix', 'pass "https://balancer.example.com/ml"', 'Stack/Login'),
+    ]);
   });
 
   test('has one host, unless its cookies are for all of them', () => {
     const two = { ingress: { hosts: ['a.example.com', 'b.example.com'] } };
-    expect(found(two)).toEqual([told('oidc', '["a.example.com","b.example.com"]', 'the provider sends users back to the first host', 'leave one host')]);
-    expect(found({ httpRoute: { hosts: ['b.example.com'], gatewayName: 'public' } })).toHaveLength(1);
-    expect(found({ httpRoute: { hosts: ingress.hosts, gatewayName: 'public' } })).toEqual([]);
+    expect(found(two)).toEqual([told('externalUrl', '["a.example.com","b.example.com"]', 'the provider sends users back to externalUrl', 'leave one host', 'Stack/Login')]);
+    expect(found({ httpRoute: { ...httpRoute, hosts: ['b.example.com'] } })).toHaveLength(1);
+    expect(found({ httpRoute })).toEqual([]);
     expect(found(two, { extraArgs: ['--cookie-domain=.example.com', '--whitelist-domain=.example.com'] })).toEqual([]);
   });
 
-  test.each(['NodePort', 'LoadBalancer'])('a Service of type %s would lead past it', (type) => {
-    expect(found({ service: { type } })).toEqual([told('service.type', `"${type}"`, 'this Service leads past it', 'leave service.type out, or oidc')]);
-    expect(found({ service: { type: 'ClusterIP' } })).toEqual([]);
-  });
-
-  test('metrics without a Prometheus that may connect', () => {
-    expect(found({ metrics: {} })).toEqual([told('metrics', 'an object with nothing in it', 'lets nobody to the server but the proxy and networkPolicy.clients', 'networkPolicy.clients')]);
-    for (const props of [{ metrics: { serviceMonitor: false } }, { metrics: {}, networkPolicy: { enabled: false } }]) expect(found(props)).toEqual([]);
-  });
-
-  test.each(['name', 'namespace', 'instance', 'upstreamUrl', 'upstreamPodLabels', 'externalUrl', 'bootstrapImage', 'images', 'pod', 'networkPolicy'])('oidc.%s is refused, since the server gives its own', (prop) => {
-    expect(found({}, { [prop]: {} })).toEqual([told(`oidc.${prop}`, '"(not used)"', 'the tracking server gives its own to the login proxy', 'leave it out')]);
+  test.each(['name', 'namespace', 'instance', 'upstreamUrl', 'upstreamPodLabels', 'bootstrapImage', 'images'])('oidc.%s is no option: that of the server counts', (prop) => {
+    expect(found({}, { [prop]: {} })).toEqual([told(prop, 'an object with nothing in it', 'there is no prop of this name', '', 'Stack/Login')]);
   });
 
   test('what is wrong in it is told once', () => {
-    expect(found({}, { issuerUrl: 'login' })).toEqual([told('issuerUrl', '"login"', 'an http or https URL', '', 'TrackingServer/Oauth2Proxy')]);
-    for (const props of [{ pod: { priorityClassName: 'A b' } }, { images: { registry: 'https://a' } }, { networkPolicy: { egress: [5] } }, { port: 80.5 }, { port: 'x' }, { ingress: { hosts: ['a b'] } }]) {
-      expect(found(props)).toHaveLength(1);
+    expect(found({}, { issuerUrl: 'login' })).toEqual([told('issuerUrl', '"login"', 'an http or https URL', '', 'Stack/Login')]);
+    for (const trackingServer of [{ pod: { priorityClassName: 'A b' } }, { images: { registry: 'https://a' } }, { networkPolicy: { egress: [5] } }, { port: 80.5 }, { port: 'x' }]) {
+      expect(found({ trackingServer } as MlflowStackProps)).toHaveLength(1);
     }
-  });
-
-  test('the longest name makes names within 63 characters, and one more is refused', () => {
-    expect(Math.max(...objects({ name: 'a'.repeat(22) }).map(({ metadata }) => metadata.name.length))).toBe(63);
-    expect(found({ name: 'a'.repeat(23) })).toEqual([told('name', `"${'a'.repeat(23)}"`, 'at most 22 characters', '')]);
+    for (const hosts of [['a b'], [5], 'a', []]) expect([hosts, found({ ingress: { hosts } as never })]).toEqual([hosts, [expect.stringMatching(/^\[test\/Stack\/Ingress\] hosts/)]]);
   });
 });

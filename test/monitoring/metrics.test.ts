@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Chart, Duration, Testing } from 'cdk8s';
-import { Construct } from 'constructs';
-import { MlflowStack } from '../../lib';
-import { PropChecks } from '../../lib/validation/prop-checks';
-import { Metrics, MetricsOptions, MetricsProps } from '../../lib/monitoring/metrics';
-import { Manifests, faults, get, ofKind } from '../helpers';
+import { Duration, Testing } from 'cdk8s';
+import { IpFamily, Metrics, MetricsOptions, MlflowStack } from '../../lib';
+import { AddOn } from '../add-on';
+import { Manifests, containers, faults, get, ofKind } from '../helpers';
+import { artifactStore, backendStore, server, told, valueOf } from '../tracking-server/server';
 import { dashboardOf, rulesOf } from './metrics';
 
 const RUNBOOK = readFileSync(join(__dirname, '../../docs/how-to/monitor.md'), 'utf8');
@@ -18,36 +17,19 @@ const LABELS = {
 };
 const MONITOR_LABELS = { ...LABELS, 'app.kubernetes.io/component': 'store-monitor' };
 
-/** Metrics as a tracking server on PostgreSQL and MinIO has them. */
-function addMetrics(chart: Chart, options: MetricsOptions = {}, props: Partial<MetricsProps> = {}): Metrics {
-  const server = new Construct(chart, 'TrackingServer');
-  const name = props.name ?? 'mlflow';
-  return new Metrics(server, 'Metrics', {
-    checks: new PropChecks(server),
-    part: { name: 'mlflow', instance: name, component: 'tracking-server', image: 'example.com/mlflow:v1' },
-    name,
-    namespace: 'mlflow',
-    options,
-    serviceName: `${name}-service`,
-    portName: 'http',
-    monitorName: `${name}-monitor`,
-    monitorPortName: 'metrics',
-    volumeClaims: ['data-postgres-0', 'data-minio-0'],
-    ...props,
-  });
-}
+const addOn = new AddOn(Metrics, 'Metrics');
+/** Stores with volumes, as PostgreSQL and MinIO of the stack have them. */
+const STORES = { backendStore: { ...backendStore, volumeClaims: ['data-postgres-0'] }, artifactStore: { ...artifactStore, volumeClaims: ['data-minio-0'] } };
+const isMade = ({ kind, metadata }: Manifests[number]) => ['ServiceMonitor', 'PrometheusRule'].includes(kind) || /-dashboard$/.test(metadata.name);
 
-function synth(options: MetricsOptions = {}, props: Partial<MetricsProps> = {}): Manifests {
-  const chart = Testing.chart();
-  addMetrics(chart, options, props);
-  return Testing.synth(chart);
+/** The objects of the metrics, without those of the server. */
+function synth(options: MetricsOptions = {}, props: object = {}): Manifests {
+  return addOn.synth(options, { ...STORES, ...props }).filter(isMade);
 }
 
 /** What is wrong with these options. */
 function wrong(options: object): string[] {
-  const chart = Testing.chart();
-  addMetrics(chart, options);
-  return faults(chart);
+  return addOn.wrong(options, STORES);
 }
 
 const idsOf = (objects: Manifests) => objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
@@ -78,13 +60,21 @@ describe('the objects', () => {
   });
 
   test('are handed out, to be patched', () => {
-    const chart = Testing.chart();
-    const metrics = addMetrics(chart, {});
-    for (const object of [metrics.serviceMonitor, metrics.monitorServiceMonitor, metrics.prometheusRule, metrics.dashboard]) {
+    const { chart, made } = addOn.add();
+    for (const object of [made.serviceMonitor, made.monitorServiceMonitor, made.prometheusRule, made.dashboard]) {
       object!.metadata.addAnnotation('team', 'a');
     }
-    expect(metrics.node.defaultChild).toBe(metrics.serviceMonitor);
-    expect(Testing.synth(chart).map(({ metadata }) => metadata.annotations)).toEqual([{ team: 'a' }, { team: 'a' }, { team: 'a' }, { team: 'a' }]);
+    expect(made.node.defaultChild).toBe(made.serviceMonitor);
+    expect(Testing.synth(chart).filter(isMade).map(({ metadata }) => metadata.annotations)).toEqual([{ team: 'a' }, { team: 'a' }, { team: 'a' }, { team: 'a' }]);
+  });
+
+  test('of a second Metrics for one server are a fault', () => {
+    const { chart, server: tracking } = addOn.add();
+    addOn.to(chart, tracking, {}, 'Second');
+    expect(faults(chart)).toEqual([
+      told('addVariable', '"MLFLOW_EXPOSE_PROMETHEUS"', '[test/Metrics] sets this one', 'leave it to [test/Metrics], or leave that one out', 'Second'),
+      told('server', 'ServiceMonitor "mlflow" in namespace "mlflow", ServiceMonitor "mlflow-monitor" in namespace "mlflow", PrometheusRule "mlflow" in namespace "mlflow", ConfigMap "mlflow-dashboard" in namespace "mlflow", which [test/Metrics/ServiceMonitor] makes already', 'each kind has a name once', 'make one Metrics for each tracking server', 'Second'),
+    ]);
   });
 
   test('of no stack are those of another', () => {
@@ -111,7 +101,7 @@ describe('the objects', () => {
 
 describe('the ServiceMonitors', () => {
   const chart = Testing.chart();
-  new MlflowStack(chart, 'Stack', { trackingServer: { metrics: {} } });
+  new MlflowStack(chart, 'Stack', { metrics: {} });
   const stack = Testing.synth(chart);
   const serviceMonitors = ofKind(stack, 'ServiceMonitor');
   const services = ofKind(stack, 'Service');
@@ -150,9 +140,10 @@ describe('the ServiceMonitors', () => {
   });
 
   test('log in to the server where it wants it, by the Secret, and never to the store monitor', () => {
-    const login = { secretName: 'mlflow-admin', usernameKey: 'user', passwordKey: 'pass' };
-    const [server, monitor] = ofKind(synth({}, { login }), 'ServiceMonitor').map(({ spec }) => spec.endpoints[0]);
-    expect(server.basicAuth).toEqual({ username: { name: 'mlflow-admin', key: 'user' }, password: { name: 'mlflow-admin', key: 'pass' } });
+    const { chart, server: tracking } = addOn.add();
+    tracking.addLogin(tracking, { secretName: 'mlflow-admin', namespace: 'mlflow', usernameKey: 'user', passwordKey: 'pass', generated: false });
+    const [page, monitor] = ofKind(Testing.synth(chart), 'ServiceMonitor').map(({ spec }) => spec.endpoints[0]);
+    expect(page.basicAuth).toEqual({ username: { name: 'mlflow-admin', key: 'user' }, password: { name: 'mlflow-admin', key: 'pass' } });
     expect(monitor).not.toHaveProperty('basicAuth');
     expect(serviceMonitors[0].spec.endpoints[0]).not.toHaveProperty('basicAuth');
   });
@@ -197,10 +188,10 @@ describe('the alerts', () => {
   test('name the Deployments and the namespace in their commands', () => {
     const rules = rulesOf(synth({}, { name: 'blue', namespace: 'shared' }));
     const logs = Object.fromEntries(rules.map((rule) => [rule.alert, /"(kubectl [^"]* logs [^"]*)"/.exec(rule.annotations.description)?.[1]]));
-    const [server, monitor] = ['blue', 'blue-monitor'].map((name) => `kubectl --namespace shared logs deployment/${name} --tail=20`);
+    const [page, monitor] = ['blue', 'blue-monitor'].map((name) => `kubectl --namespace shared logs deployment/${name} --tail=20`);
     expect(logs).toEqual({
-      MlflowTrackingServerDown: server,
-      MlflowHighErrorRate: server,
+      MlflowTrackingServerDown: page,
+      MlflowHighErrorRate: page,
       MlflowArtifactStoreNotWritable: monitor,
       MlflowDatabaseNotReachable: monitor,
       MlflowStoreMonitorDown: monitor,
@@ -218,9 +209,14 @@ describe('the alerts', () => {
   });
 
   test('of volumes are there where volumes are', () => {
-    const objects = synth({}, { volumeClaims: [] });
+    const objects = synth({}, { backendStore, artifactStore });
     expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(NAMES.slice(0, 5));
     expect(expressions(objects).join()).not.toContain('kubelet');
+  });
+
+  test('of volumes are about those that there are', () => {
+    const { expr } = alert(synth({}, { artifactStore }), 'MlflowVolumeNearlyFull');
+    expect(expr).toContain('persistentvolumeclaim=~"data-postgres-0"');
   });
 
   test('have the thresholds that the user wants, 5 and 90 % otherwise', () => {
@@ -314,7 +310,7 @@ describe('the dashboard', () => {
 
   test('asks for the container of the server', () => {
     const chart = Testing.chart();
-    new MlflowStack(chart, 'Stack', { trackingServer: { metrics: {} } });
+    new MlflowStack(chart, 'Stack', { metrics: {} });
     const stack = Testing.synth(chart);
     const [container] = get(stack, 'Deployment', 'mlflow').spec.template.spec.containers;
     const selectors = expressions([get(stack, 'ConfigMap', 'mlflow-dashboard')]).filter((expr) => expr.includes('pod=~'));
@@ -351,39 +347,39 @@ describe('the dashboard', () => {
 });
 
 describe('wrong props', () => {
-  const fault = (prop: string, got: string) => [expect.stringMatching(new RegExp(`^\\[test/TrackingServer\\] ${prop}: got ${got}\\. Rule: .+\\. Fix: .+\\.$`))];
+  const fault = (prop: string, got: string) => [expect.stringMatching(new RegExp(`^\\[test/Metrics\\] ${prop}: got ${got}\\. Rule: .+\\. Fix: .+\\.$`))];
 
   test.each<[object, string, string]>([
-    [{ serviceMonitor: 'false' }, 'metrics.serviceMonitor', '"false"'],
-    [{ alerts: 1 }, 'metrics.alerts', '1'],
-    [{ dashboard: 'yes' }, 'metrics.dashboard', '"yes"'],
-    [{ scrapeInterval: 30 }, 'metrics.scrapeInterval', '30'],
-    [{ scrapeInterval: Duration.seconds(0) }, 'metrics.scrapeInterval', '"0 s"'],
-    [{ scrapeInterval: Duration.seconds(121) }, 'metrics.scrapeInterval', '"121 s"'],
-    [{ errorRatePercent: 0 }, 'metrics.errorRatePercent', '0'],
-    [{ errorRatePercent: '5' }, 'metrics.errorRatePercent', '"5"'],
-    [{ errorRatePercent: NaN }, 'metrics.errorRatePercent', 'NaN'],
-    [{ volumeFullPercent: 100 }, 'metrics.volumeFullPercent', '100'],
-    [{ volumeFullPercent: -1 }, 'metrics.volumeFullPercent', '-1'],
-    [{ labels: { release: 1 } }, 'metrics.labels', '{"release":1}'],
-    [{ labels: { 'app.kubernetes.io/name': 'mine' } }, 'metrics.labels\\["app.kubernetes.io/name"\\]', '"mine"'],
-    [{ dashboardLabels: { 'not a key': '1' } }, 'metrics.dashboardLabels', '{"not a key":"1"}'],
-    [{ dashboardLabels: { 'app.kubernetes.io/part-of': 'me' } }, 'metrics.dashboardLabels\\["app.kubernetes.io/part-of"\\]', '"me"'],
-    [{ dashboardAnnotations: { grafana_folder: 7 } }, 'metrics.dashboardAnnotations\\["grafana_folder"\\]', '7'],
-    [{ dashboardAnnotations: { 'my folder': 'x' } }, 'metrics.dashboardAnnotations\\["my folder"\\]', '"x"'],
-    [{ dashboardAnnotations: 'x' }, 'metrics.dashboardAnnotations', 'a string'],
-    [{ alertLabels: { team: 1 } }, 'metrics.alertLabels\\["team"\\]', '1'],
-    [{ alertLabels: { 'example.com/team': 'a' } }, 'metrics.alertLabels\\["example.com/team"\\]', '"a"'],
-    [{ alertLabels: { __team: 'a' } }, 'metrics.alertLabels\\["__team"\\]', '"a"'],
-    [{ alertLabels: { severity: 'page' } }, 'metrics.alertLabels\\["severity"\\]', '"page"'],
-    [{ alertLabels: ['a'] }, 'metrics.alertLabels', 'a list of 1'],
+    [{ serviceMonitor: 'false' }, 'serviceMonitor', '"false"'],
+    [{ alerts: 1 }, 'alerts', '1'],
+    [{ dashboard: 'yes' }, 'dashboard', '"yes"'],
+    [{ scrapeInterval: 30 }, 'scrapeInterval', '30'],
+    [{ scrapeInterval: Duration.seconds(0) }, 'scrapeInterval', '"0 s"'],
+    [{ scrapeInterval: Duration.seconds(121) }, 'scrapeInterval', '"121 s"'],
+    [{ errorRatePercent: 0 }, 'errorRatePercent', '0'],
+    [{ errorRatePercent: '5' }, 'errorRatePercent', '"5"'],
+    [{ errorRatePercent: NaN }, 'errorRatePercent', 'NaN'],
+    [{ volumeFullPercent: 100 }, 'volumeFullPercent', '100'],
+    [{ volumeFullPercent: -1 }, 'volumeFullPercent', '-1'],
+    [{ labels: { release: 1 } }, 'labels', '{"release":1}'],
+    [{ labels: { 'app.kubernetes.io/name': 'mine' } }, 'labels\\["app.kubernetes.io/name"\\]', '"mine"'],
+    [{ dashboardLabels: { 'not a key': '1' } }, 'dashboardLabels', '{"not a key":"1"}'],
+    [{ dashboardLabels: { 'app.kubernetes.io/part-of': 'me' } }, 'dashboardLabels\\["app.kubernetes.io/part-of"\\]', '"me"'],
+    [{ dashboardAnnotations: { grafana_folder: 7 } }, 'dashboardAnnotations\\["grafana_folder"\\]', '7'],
+    [{ dashboardAnnotations: { 'my folder': 'x' } }, 'dashboardAnnotations\\["my folder"\\]', '"x"'],
+    [{ dashboardAnnotations: 'x' }, 'dashboardAnnotations', 'a string'],
+    [{ alertLabels: { team: 1 } }, 'alertLabels\\["team"\\]', '1'],
+    [{ alertLabels: { 'example.com/team': 'a' } }, 'alertLabels\\["example.com/team"\\]', '"a"'],
+    [{ alertLabels: { __team: 'a' } }, 'alertLabels\\["__team"\\]', '"a"'],
+    [{ alertLabels: { severity: 'page' } }, 'alertLabels\\["severity"\\]', '"page"'],
+    [{ alertLabels: ['a'] }, 'alertLabels', 'a list of 1'],
   ])('%j', (options, prop, got) => {
     expect(wrong(options)).toEqual(fault(prop, got.replace(/[{}]/g, '\\$&')));
   });
 
   test('a name that is nearly right', () => {
     expect(wrong({ scrapeIntervall: Duration.minutes(1) })).toEqual([
-      expect.stringMatching(/ metrics\.scrapeIntervall: got .* Fix: did you mean metrics\.scrapeInterval\?\.$/),
+      expect.stringMatching(/ scrapeIntervall: got .* Fix: did you mean scrapeInterval\?\.$/),
     ]);
   });
 
@@ -391,16 +387,16 @@ describe('wrong props', () => {
     [
       { serviceMonitor: false, dashboard: false, scrapeInterval: Duration.minutes(1) },
       'scrapeInterval',
-      'metrics.serviceMonitor = false and metrics.dashboard = false',
+      'serviceMonitor = false and dashboard = false',
     ],
-    [{ serviceMonitor: false, alerts: false, labels: { release: 'x' } }, 'labels', 'metrics.serviceMonitor = false and metrics.alerts = false'],
-    [{ alerts: false, alertLabels: { team: 'a' } }, 'alertLabels', 'metrics.alerts = false'],
-    [{ alerts: false, dashboard: false, errorRatePercent: 1 }, 'errorRatePercent', 'metrics.alerts = false and metrics.dashboard = false'],
-    [{ alerts: false, dashboard: false, volumeFullPercent: 80 }, 'volumeFullPercent', 'metrics.alerts = false and metrics.dashboard = false'],
-    [{ dashboard: false, dashboardLabels: { a: 'b' } }, 'dashboardLabels', 'metrics.dashboard = false'],
-    [{ dashboard: false, dashboardAnnotations: { a: 'b' } }, 'dashboardAnnotations', 'metrics.dashboard = false'],
+    [{ serviceMonitor: false, alerts: false, labels: { release: 'x' } }, 'labels', 'serviceMonitor = false and alerts = false'],
+    [{ alerts: false, alertLabels: { team: 'a' } }, 'alertLabels', 'alerts = false'],
+    [{ alerts: false, dashboard: false, errorRatePercent: 1 }, 'errorRatePercent', 'alerts = false and dashboard = false'],
+    [{ alerts: false, dashboard: false, volumeFullPercent: 80 }, 'volumeFullPercent', 'alerts = false and dashboard = false'],
+    [{ dashboard: false, dashboardLabels: { a: 'b' } }, 'dashboardLabels', 'dashboard = false'],
+    [{ dashboard: false, dashboardAnnotations: { a: 'b' } }, 'dashboardAnnotations', 'dashboard = false'],
   ])('that contradict each other: %j', (options, prop, off) => {
-    expect(wrong(options)).toEqual([expect.stringContaining(` metrics.${prop}: got `)]);
+    expect(wrong(options)).toEqual([expect.stringContaining(` ${prop}: got `)]);
     expect(wrong(options)[0]).toContain(`Rule: with ${off} nothing is made`);
   });
 
@@ -410,5 +406,91 @@ describe('wrong props', () => {
     { alerts: false, errorRatePercent: 1, volumeFullPercent: 80, labels: { release: 'x' } },
   ])('but not where one of its users is there: %j', (options) => {
     expect(wrong(options)).toEqual([]);
+  });
+});
+
+describe('a server without monitor', () => {
+  const objects = addOn.synth({}, { ...STORES, preflight: { monitor: false } });
+
+  test('has nothing of it: no ServiceMonitor, no alert that would always fire, no panel that would always be empty', () => {
+    expect(idsOf(objects.filter(isMade))).toEqual(['ServiceMonitor mlflow', 'PrometheusRule mlflow', 'ConfigMap mlflow-dashboard']);
+    expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(['MlflowTrackingServerDown', 'MlflowHighErrorRate', 'MlflowVolumeNearlyFull', 'MlflowVolumeNearlyOutOfInodes']);
+    expect(JSON.stringify([rulesOf(objects), dashboardOf(objects)])).not.toMatch(/monitor"|mlflow_artifact_store_writable|mlflow_database_reachable/);
+    expect(addOn.add({}, { preflight: { monitor: false } }).made.monitorServiceMonitor).toBeUndefined();
+  });
+
+  test('has a dashboard without gaps, too', () => {
+    const panels = panelsOf(objects);
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`));
+    expect(new Set(cells).size).toBe(cells.length);
+    expect(cells).toHaveLength(24 * Math.max(...panels.map(({ gridPos: { y, h } }) => y + h)));
+  });
+});
+
+describe('the server', () => {
+  const mlflow = (props: object = {}, options: object = {}) => containers(get(addOn.synth(options, props), 'Deployment', 'mlflow'))[0];
+  const allowed = (container: Manifests[number]): string[] => container.args.find((arg: string) => arg.startsWith('--allowed-hosts=')).split('=')[1].split(',');
+
+  test('has the page of the metrics with this add-on only, whatever else it makes', () => {
+    expect(valueOf(mlflow(), 'MLFLOW_EXPOSE_PROMETHEUS')).toBe('/tmp/metrics');
+    expect(valueOf(mlflow({}, { serviceMonitor: false, alerts: false, dashboard: false }), 'MLFLOW_EXPOSE_PROMETHEUS')).toBe('/tmp/metrics');
+    const chart = Testing.chart();
+    server({}, chart);
+    expect(JSON.stringify(Testing.synth(chart))).not.toContain('MLFLOW_EXPOSE_PROMETHEUS');
+  });
+
+  test('answers Prometheus, which asks pods by their addresses, where it does not answer for all hosts', () => {
+    const address = { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
+    for (const settings of [{ deriveAllowedHosts: true }, { allowedHosts: ['mlflow.example.com'] }]) {
+      expect(mlflow({ settings }).env).toContainEqual(address);
+      expect(allowed(mlflow({ settings }))).toContain('$(POD_IP):5000');
+    }
+    expect(mlflow().env).not.toContainEqual(address);
+    expect(allowed(mlflow())).toEqual(['*']);
+  });
+
+  test('and at addresses of IPv6, as they stand before a port', () => {
+    const cluster = { ipFamily: IpFamily.IPV6, domain: 'k8s.example.org' };
+    const hosts = allowed(mlflow({ settings: { deriveAllowedHosts: true }, cluster }));
+    expect(hosts).toContain('[$(POD_IP)]:5000');
+    expect(hosts).toContain('mlflow-service.mlflow.svc.k8s.example.org:5000');
+  });
+});
+
+test('a managed variable that the user has set', () => {
+  expect(addOn.wrong({}, { extraEnv: [{ name: 'MLFLOW_EXPOSE_PROMETHEUS', value: '/elsewhere' }] })).toEqual([
+    told('addVariable', '"MLFLOW_EXPOSE_PROMETHEUS"', 'the prop extraEnv sets this one', 'leave it to the prop extraEnv, or leave that one out', 'Metrics'),
+  ]);
+});
+
+describe('who may scrape the server', () => {
+  const PROMETHEUS = { namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } } };
+  const from = (props: object, options: object, isolate = true) => {
+    const { chart, server: tracking } = addOn.add(options, props);
+    if (isolate) tracking.connections.isolate(chart);
+    return get(Testing.synth(chart), 'NetworkPolicy', 'mlflow').spec.ingress?.[0].from;
+  };
+
+  test('are the pods of Prometheus, where something isolates it, be it later', () => {
+    expect(from({}, {})).toEqual([PROMETHEUS]);
+  });
+
+  test('is everybody, where everybody may connect', () => {
+    expect(from({}, {}, false)).toBeUndefined();
+  });
+
+  test('are those that are named, beside the clients of the server', () => {
+    const [monitoring, notebooks] = ['monitoring', 'notebooks'].map((name) => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } }));
+    expect(from({ networkPolicy: { clients: [notebooks] } }, { scrapers: [monitoring] })).toEqual([monitoring, notebooks]);
+  });
+
+  test('is nobody without a ServiceMonitor', () => {
+    expect(from({}, { serviceMonitor: false })).toBeUndefined();
+  });
+
+  test('is told where it is no peer, or for nothing', () => {
+    const wrong = (options: object) => faults(addOn.add(options).chart);
+    expect(wrong({ scrapers: [{}] })).toEqual([told('scrapers[0]', 'an object with nothing in it', 'a peer has ipBlock, podSelector or namespaceSelector', 'pass a peer', 'Metrics')]);
+    expect(wrong({ scrapers: [], serviceMonitor: false })).toEqual([told('scrapers', 'a list of 0', 'with serviceMonitor = false nothing is made that it could be for', 'leave scrapers out', 'Metrics')]);
   });
 });

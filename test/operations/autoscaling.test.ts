@@ -1,12 +1,16 @@
-import { server, synth, told, wrong } from '../tracking-server/server';
-import { get, ofKind } from '../helpers';
+import { Testing } from 'cdk8s';
+import { Autoscaling, MlflowStack } from '../../lib';
+import { AddOn } from '../add-on';
+import { faults, get, ofKind } from '../helpers';
+import { synth, told } from '../tracking-server/server';
 
-const scaler = (autoscaling: object) => get(synth({ autoscaling }), 'HorizontalPodAutoscaler', 'mlflow').spec;
+const addOn = new AddOn(Autoscaling, 'Autoscaling');
+const scaler = (options: object) => get(addOn.synth(options), 'HorizontalPodAutoscaler', 'mlflow').spec;
 const cpu = (averageUtilization: number) => ({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } });
 const memory = (averageUtilization: number) => ({ type: 'Resource', resource: { name: 'memory', target: { type: 'Utilization', averageUtilization } } });
 
 test('there is none unless it is asked for', () => {
-  expect(server().autoscaler).toBeUndefined();
+  expect(new MlflowStack(Testing.chart(), 'Stack').autoscaling).toBeUndefined();
   expect(ofKind(synth(), 'HorizontalPodAutoscaler')).toEqual([]);
 });
 
@@ -19,21 +23,35 @@ test('its options', () => {
 });
 
 test('the Deployment has no number of pods, which each apply would set back, and the pods keep apart', () => {
-  const { spec } = get(synth({ autoscaling: { maxReplicas: 6 } }), 'Deployment', 'mlflow');
+  const { spec } = get(addOn.synth({ maxReplicas: 6 }), 'Deployment', 'mlflow');
   expect(spec).not.toHaveProperty('replicas');
   const [{ podAffinityTerm }] = spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution;
   expect(podAffinityTerm.labelSelector).toEqual(spec.selector);
 });
 
 test('its name and namespace are those of the server', () => {
-  const { metadata, spec } = get(synth({ autoscaling: { maxReplicas: 6 }, name: 'ml', namespace: 'team-a' }), 'HorizontalPodAutoscaler', 'ml');
+  const { metadata, spec } = get(addOn.synth({ maxReplicas: 6 }, { name: 'ml', namespace: 'team-a' }), 'HorizontalPodAutoscaler', 'ml');
   expect(metadata.namespace).toBe('team-a');
   expect(spec.scaleTargetRef.name).toBe('ml');
 });
 
+test('is handed out, to be patched', () => {
+  const { made } = addOn.add({ maxReplicas: 6 });
+  expect([made.autoscaler.kind, made.node.defaultChild]).toEqual(['HorizontalPodAutoscaler', made.autoscaler]);
+});
+
 test('a fixed number of pods contradicts it', () => {
-  expect(wrong({ autoscaling: { maxReplicas: 6 }, replicas: 1 })).toEqual([
-    told('replicas', '1', 'with autoscaling the number of pods is not fixed', 'leave replicas out and pass autoscaling.minReplicas'),
+  expect(addOn.wrong({ maxReplicas: 6 }, { replicas: 1 })).toEqual([
+    told('server', '"[test/TrackingServer] with replicas = 1"', 'with autoscaling the number of pods is not fixed', 'leave replicas of the tracking server out and pass minReplicas', 'Autoscaling'),
+  ]);
+});
+
+test('two for one server, which would pull at the same pods', () => {
+  const { chart, server } = addOn.add({ maxReplicas: 6 });
+  addOn.to(chart, server, { maxReplicas: 9 }, 'Second');
+  expect(faults(chart)).toEqual([
+    told('scaleBy', '"number of pods"', 'and [test/Autoscaling] has this one', 'leave it to [test/Autoscaling]', 'Second'),
+    told('server', 'HorizontalPodAutoscaler "mlflow" in namespace "mlflow", which [test/Autoscaling/Autoscaler] makes already', 'each kind has a name once', 'make one Autoscaling for each tracking server', 'Second'),
   ]);
 });
 
@@ -42,38 +60,45 @@ test.each<[object, string, string, string]>([
   [{ minReplicas: 0 }, 'minReplicas', '0', 'a whole number of 1 or more'],
   [{ minReplicas: '2', maxReplicas: 3 }, 'minReplicas', '"2"', 'a whole number of 1 or more'],
   [{ maxReplicas: 2.5 }, 'maxReplicas', '2.5', 'a whole number of 1 or more'],
-  [{ maxReplicas: 1 }, 'maxReplicas', '1', 'it is not below autoscaling.minReplicas = 2'],
-  [{ minReplicas: 5, maxReplicas: 4 }, 'maxReplicas', '4', 'it is not below autoscaling.minReplicas = 5'],
+  [{ maxReplicas: 1 }, 'maxReplicas', '1', 'it is not below minReplicas = 2'],
+  [{ minReplicas: 5, maxReplicas: 4 }, 'maxReplicas', '4', 'it is not below minReplicas = 5'],
   [{ maxReplicas: 4, targetCpuPercent: 0 }, 'targetCpuPercent', '0', 'the share, in percent, is a whole number of 1 or more'],
   [{ maxReplicas: 4, targetCpuPercent: '80%' }, 'targetCpuPercent', '"80%"', 'the share, in percent,'],
   [{ maxReplicas: 4, targetMemoryPercent: -1 }, 'targetMemoryPercent', '-1', 'the share, in percent,'],
 ])('%j is refused', (autoscaling, prop, got, rule) => {
-  const found = wrong({ autoscaling });
-  expect(found).toContainEqual(told(`autoscaling.${prop}`, got, rule, ''));
+  const found = addOn.wrong(autoscaling);
+  expect(found).toContainEqual(told(prop, got, rule, '', 'Autoscaling'));
   expect(found).toHaveLength('minReplicas' in autoscaling && !('maxReplicas' in autoscaling) ? 2 : 1);
 });
 
 test('a prop that there is not, and no object', () => {
-  expect(wrong({ autoscaling: { maxReplica: 4 } })).toContainEqual(told('autoscaling.maxReplica', 'a number', 'there is no prop of this name', 'did you mean autoscaling.maxReplicas?'));
-  expect(wrong({ autoscaling: 5 })).toEqual([told('autoscaling', 'a number', 'it is an object', '')]);
+  expect(addOn.wrong({ maxReplica: 4 })).toContainEqual(told('maxReplica', 'a number', 'there is no prop of this name', 'did you mean maxReplicas?', 'Autoscaling'));
+  const chart = Testing.chart();
+  new MlflowStack(chart, 'Stack', { autoscaling: 5 as never });
+  expect(faults(chart)).toEqual([told('autoscaling', 'a number', 'it is an object', '', 'Stack')]);
 });
 
-describe('a sidecar that requests nothing, by which no load can be told', () => {
-  const sidecar = (resources?: object) => ({ pod: { sidecars: [{ name: 'log', image: 'log:1', resources }] } });
+describe('a container that requests nothing, by which no load can be told', () => {
+  const sidecar = (resources?: object) => ({ name: 'log', image: 'log:1', resources });
+  const fault = (missing: string) =>
+    told('server', `"container \\"log\\" without requests of ${missing}"`, 'autoscaling goes by percent', `resources.requests of ${missing} (pod.sidecars of the tracking server), or leave autoscaling out`, 'Autoscaling');
 
   test.each<[object, object | undefined, string]>([
-    [{}, undefined, 'no cpu'],
-    [{ targetMemoryPercent: 80 }, undefined, 'no cpu, memory'],
-    [{ targetMemoryPercent: 80 }, { requests: { cpu: '10m' } }, 'no memory'],
-  ])('is a fault with %j and %j', (targets, resources, got) => {
-    expect(wrong({ autoscaling: { maxReplicas: 4, ...targets }, ...sidecar(resources) })).toEqual([
-      told('pod.sidecars[0].resources.requests', `"${got}"`, 'autoscaling goes by percent', 'or leave autoscaling out'),
-    ]);
+    [{}, undefined, 'cpu'],
+    [{ targetMemoryPercent: 80 }, undefined, 'cpu and memory'],
+    [{ targetMemoryPercent: 80 }, { requests: { cpu: '10m' } }, 'memory'],
+  ])('is a fault with %j and %j', (targets, resources, missing) => {
+    expect(addOn.wrong({ maxReplicas: 4, ...targets }, { pod: { sidecars: [sidecar(resources)] } })).toEqual([fault(missing)]);
+  });
+
+  test('is one of an add-on, too, that was made later', () => {
+    const { chart, server } = addOn.add({ maxReplicas: 4 });
+    server.addSidecar(chart, sidecar() as never);
+    expect(faults(chart)).toEqual([fault('cpu')]);
   });
 
   test('is none where it requests something, or has a limit, which is its request then', () => {
-    expect(wrong({ autoscaling: { maxReplicas: 4 }, ...sidecar({ requests: { cpu: '10m' } }) })).toEqual([]);
-    expect(wrong({ autoscaling: { maxReplicas: 4 }, ...sidecar({ limits: { cpu: '10m' } }) })).toEqual([]);
-    expect(wrong(sidecar())).toEqual([]);
+    for (const resources of [{ requests: { cpu: '10m' } }, { limits: { cpu: '10m' } }]) expect(addOn.wrong({ maxReplicas: 4 }, { pod: { sidecars: [sidecar(resources)] } })).toEqual([]);
+    expect(() => synth({ pod: { sidecars: [sidecar()] } })).not.toThrow();
   });
 });

@@ -1,17 +1,24 @@
-import { server, synth, told, wrong } from '../tracking-server/server';
-import { get, ofKind } from '../helpers';
+import { Testing } from 'cdk8s';
+import { Autoscaling, DisruptionBudget, MlflowStack, MlflowStackProps } from '../../lib';
+import { AddOn } from '../add-on';
+import { faults, get, ofKind } from '../helpers';
+import { server, synth, told } from '../tracking-server/server';
 
-const budget = (podDisruptionBudget: object, props: object = {}) => get(synth({ podDisruptionBudget, ...props }), 'PodDisruptionBudget', 'mlflow').spec;
+const addOn = new AddOn(DisruptionBudget, 'Budget');
+const budget = (options: object, props: object = {}) => get(addOn.synth(options, props), 'PodDisruptionBudget', 'mlflow').spec;
 const SELECTOR = { matchLabels: { 'app.kubernetes.io/name': 'mlflow', 'app.kubernetes.io/instance': 'mlflow', 'app.kubernetes.io/component': 'tracking-server' } };
 
 test('there is none for one pod, unless it is asked for', () => {
-  expect(server().disruptionBudget).toBeUndefined();
   expect(ofKind(synth(), 'PodDisruptionBudget')).toEqual([]);
+  expect(new MlflowStack(Testing.chart(), 'Stack').disruptionBudget).toBeUndefined();
+  expect(new MlflowStack(Testing.chart(), 'Stack', { podDisruptionBudget: {} }).disruptionBudget).toBeInstanceOf(DisruptionBudget);
 });
 
-test.each([{ replicas: 2 }, { autoscaling: { maxReplicas: 3 } }])('there is one for several pods: %j', (props) => {
-  expect(get(synth(props), 'PodDisruptionBudget', 'mlflow').spec).toEqual(budget({}));
-  expect(server(props).disruptionBudget?.kind).toBe('PodDisruptionBudget');
+test.each<MlflowStackProps>([{ trackingServer: { replicas: 2 } }, { autoscaling: { maxReplicas: 3 } }])('a stack has one for several pods: %j', (props) => {
+  const chart = Testing.chart();
+  const stack = new MlflowStack(chart, 'Stack', props);
+  expect(get(Testing.synth(chart), 'PodDisruptionBudget', 'mlflow').spec).toEqual(budget({}));
+  expect(stack.disruptionBudget?.podDisruptionBudget.kind).toBe('PodDisruptionBudget');
 });
 
 test('one pod may be missing, and one that is not ready may always be taken', () => {
@@ -27,24 +34,32 @@ test('maxUnavailable and minAvailable', () => {
 });
 
 test('both at once contradict each other', () => {
-  expect(wrong({ replicas: 3, podDisruptionBudget: { minAvailable: 1, maxUnavailable: 2 } })).toEqual([
-    told('podDisruptionBudget.minAvailable', '1', 'podDisruptionBudget.maxUnavailable = 2 is given as well', 'leave one of them out'),
+  expect(addOn.wrong({ minAvailable: 1, maxUnavailable: 2 }, { replicas: 3 })).toEqual([told('minAvailable', '1', 'maxUnavailable = 2 is given as well', 'leave one of them out', 'Budget')]);
+});
+
+test.each([{}, { replicas: 1 }])('with %j a budget of one pod would block every drain', (props) => {
+  expect(addOn.wrong({ minAvailable: 1 }, props)).toEqual([
+    told('minAvailable', '1', 'it is below the number of pods, of which there may be 1: with no pod to spare, no node can be drained', 'raise replicas of the tracking server', 'Budget'),
   ]);
 });
 
-test.each<[object, string]>([
-  [{}, 'replicas = 1'],
-  [{ replicas: 1 }, 'replicas = 1'],
-  [{ autoscaling: { minReplicas: 1, maxReplicas: 9 } }, 'autoscaling.minReplicas = 1'],
-])('with %j a budget of one pod would block every drain', (props, than) => {
-  expect(wrong({ ...props, podDisruptionBudget: { minAvailable: 1 } })).toEqual([
-    told('podDisruptionBudget.minAvailable', '1', `it is below ${than}: with no pod to spare, no node can be drained`, `raise ${than.split(' ')[0]}`),
-  ]);
+test.each(['before', 'behind'])('as many pods as autoscaling leaves at least, with the budget made %s it', (order) => {
+  const found = (minReplicas: number, minAvailable: number) => {
+    const chart = Testing.chart();
+    const tracking = server({}, chart);
+    const makers = [() => addOn.to(chart, tracking, { minAvailable }), () => new Autoscaling(chart, 'Autoscaling', { server: tracking, minReplicas, maxReplicas: 9 })];
+    for (const make of order === 'before' ? makers : makers.reverse()) make();
+    return faults(chart);
+  };
+  expect(found(2, 1)).toEqual([]);
+  expect(found(2, 2)).toEqual([told('minAvailable', '2', 'there may be 2', '(with autoscaling: minReplicas)', 'Budget')]);
+  expect(found(1, 1)).toEqual([told('minAvailable', '1', 'there may be 1', '(with autoscaling: minReplicas)', 'Budget')]);
 });
 
-test('as many pods as autoscaling leaves at least', () => {
-  expect(wrong({ autoscaling: { maxReplicas: 9 }, podDisruptionBudget: { minAvailable: 1 } })).toEqual([]);
-  expect(wrong({ autoscaling: { maxReplicas: 9 }, podDisruptionBudget: { minAvailable: 2 } })).toHaveLength(1);
+test('two for one server: a pod with two budgets cannot be evicted', () => {
+  const { chart, server: tracking } = addOn.add();
+  addOn.to(chart, tracking, {}, 'Second');
+  expect(faults(chart)).toEqual([told('server', 'PodDisruptionBudget "mlflow" in namespace "mlflow", which [test/Budget/DisruptionBudget] makes already', 'each kind has a name once', 'make one DisruptionBudget for each tracking server', 'Second')]);
 });
 
 test.each<[object, string, string]>([
@@ -53,9 +68,9 @@ test.each<[object, string, string]>([
   [{ maxUnavailable: 0 }, 'maxUnavailable', '0'],
   [{ maxUnavailable: '1' }, 'maxUnavailable', '"1"'],
 ])('%j is refused', (podDisruptionBudget, prop, got) => {
-  expect(wrong({ replicas: 3, podDisruptionBudget })).toEqual([told(`podDisruptionBudget.${prop}`, got, 'the number of pods is a whole number of 1 or more', '')]);
+  expect(addOn.wrong(podDisruptionBudget, { replicas: 3 })).toEqual([told(prop, got, 'the number of pods is a whole number of 1 or more', '', 'Budget')]);
 });
 
 test('a prop that there is not', () => {
-  expect(wrong({ podDisruptionBudget: { minAvailabe: 1 } })).toEqual([told('podDisruptionBudget.minAvailabe', 'a number', 'there is no prop of this name', 'did you mean podDisruptionBudget.minAvailable?')]);
+  expect(addOn.wrong({ minAvailabe: 1 })).toEqual([told('minAvailabe', 'a number', 'there is no prop of this name', 'did you mean minAvailable?', 'Budget')]);
 });

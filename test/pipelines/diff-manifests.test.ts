@@ -210,6 +210,66 @@ What is removed or replaced stays in the cluster until somebody deletes it: \`ap
     expect(comment).toContain('@@ ConfigMap mlflow/text-3964f8c7bc\n apiVersion: v1\n kind: ConfigMap\n metadata:\n-  name: text-25494bb8cb\n+  name: text-3964f8c7bc\n');
   });
 
+  describe('on a file of programs', () => {
+    const program = (name: string, ...text: string[]) => object('ConfigMap', name, `data:\n  ${name}.py: |\n${text.map((line) => `    ${line}\n`).join('')}`);
+    const files = (...text: string[]): Files => ({
+      ...manifests(object('Namespace', 'mlflow', ''), configMap('kept', 'a')),
+      'manifests/mlflow-programs.k8s.yaml': `${program('start', ...text)}---\n${program('gc', 'x = 1')}`,
+      'manifests/prod/prod-programs.k8s.yaml': object('ConfigMap', 'start', `data:\n  start.py: ${text.join('')}\n`, 'prod'),
+    });
+    let programs: Repository;
+
+    beforeAll(() => {
+      programs = new Repository({ ...APP, ...files('a') });
+    });
+
+    test('has one line, and the command that shows all of it', () => {
+      const sha = programs.git('rev-parse', '--short=12', 'main').trim();
+      expect(programs.comment({ ...files('b', 'c'), ...manifests(object('Namespace', 'mlflow', ''), configMap('kept', 'b')) })).toBe(`### Manifests: 3 changed
+
+Compared with \`main\` (${sha}):
+
+| | Kind | Name |
+| --- | --- | --- |
+| changed | ConfigMap | \`mlflow/kept\` |
+
+Programs in \`dist/mlflow-programs.k8s.yaml\`: 1 changed (+2 −1)
+
+Programs in \`dist/prod/prod-programs.k8s.yaml\`: 1 changed (+1 −1)
+
+To read the programs, run this on the branch: \`node pipelines/diff-manifests.mjs main -\`
+
+<details><summary><code>dist/app.k8s.yaml</code> (+1 −1)</summary>
+
+\`\`\`diff
+@@ -4,4 +4,4 @@ ConfigMap mlflow/kept
+   name: kept
+   namespace: mlflow
+ data:
+-  key: a
++  key: b
+\`\`\`
+
+</details>
+`);
+      expect(programs.diff('main', '-').stdout).toContain('-    a\n+    b\n+    c\n');
+    });
+
+    test('says where programs are all that changes', () => {
+      const comment = programs.comment(files('b'));
+      expect(comment).toContain(', programs change and nothing else.\n\nPrograms in');
+      expect(comment).not.toContain('<details>');
+    });
+
+    test('hides nothing but ConfigMaps there', () => {
+      const comment = programs.comment({ ...files('a'), 'manifests/mlflow-programs.k8s.yaml': `${program('start', 'a')}---\n${object('Role', 'smuggled', '')}` });
+      expect(comment).toContain('### Manifests: 1 removed, 1 added\n');
+      expect(comment).toContain('| added | Role | `mlflow/smuggled` |');
+      expect(comment).toContain('Programs in `dist/mlflow-programs.k8s.yaml`: 1 removed (+0 −8)');
+      expect(comment).toContain('+  name: smuggled\n');
+    });
+  });
+
   test('has the values as they are, dates among them', () => {
     const comment = repository.comment(manifests(configMap('kept', '2026-11-23'), configMap('gone', 'b'), configMap('other', '"2026-11-23"')));
     expect(comment).toContain('-  key: a\n+  key: 2026-11-23\n');

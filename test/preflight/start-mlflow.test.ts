@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Environment, FakeProgram, PYTHON, ROOT, Result, Script, lines, run, scratch, splitWarnings } from '../run-script';
+import { dirname, join } from 'node:path';
+import { Environment, FakeProgram, PYTHON, Result, Script, lines, run, scratch, splitWarnings, startScript } from '../run-script';
 
-const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const SCRIPT = startScript();
+const ALONE = startScript(true);
 const SECRET_KEY = 'SecretKeyThatNobodyMaySee';
 const PG_PASSWORD = 'PgPasswordThatNobodyMaySee';
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'minioadmin', AWS_SECRET_ACCESS_KEY: SECRET_KEY };
@@ -22,7 +23,7 @@ const SOURCES = {
 
 // The lock and the version table are files, so that several processes can share one database.
 const PSYCOPG2 = `
-import json, os
+import json, os, time
 
 HERE = os.environ["FAKE_DATABASE"]
 LOCK = os.path.join(HERE, "lock")
@@ -49,6 +50,11 @@ class InterfaceError(Error):
 def record(*event):
     with open(os.path.join(HERE, "events"), "a") as file:
         file.write(json.dumps(event) + "\\n")
+
+
+def held():
+    while os.path.exists(os.path.join(HERE, "held")):
+        time.sleep(0.01)
 
 
 def connect(uri, **options):
@@ -116,6 +122,7 @@ import psycopg2
 def initialize_backend_stores(*arguments):
     psycopg2.record("initialise", *arguments)
     assert os.path.exists(psycopg2.LOCK), "initialised without the lock"
+    psycopg2.held()
     if os.path.exists(os.path.join(psycopg2.HERE, "denied")):
         print("tried", arguments[0], file=sys.stderr)
         raise RuntimeError("permission denied for schema public")
@@ -125,9 +132,12 @@ def initialize_backend_stores(*arguments):
 `;
 const CLI = `
 import subprocess, sys
+import psycopg2
 
 
 def cli(arguments, prog_name):
+    psycopg2.record(*arguments[:2])
+    psycopg2.held()
     sys.exit(subprocess.run([prog_name, *arguments]).returncode)
 `;
 const AUTH = `
@@ -207,6 +217,10 @@ class FakeDatabase {
     return existsSync(log) ? lines(readFileSync(log, 'utf8')).map((line) => JSON.parse(line) as unknown[]) : [];
   }
 
+  public get revision(): string {
+    return readFileSync(join(this.directory, 'alembic_version'), 'utf8');
+  }
+
   public eventsOf(kind: string): unknown[][] {
     return this.events.filter((event) => event[0] === kind);
   }
@@ -219,15 +233,24 @@ class FakeDatabase {
     rmSync(join(this.directory, 'lock'));
   }
 
+  /** Makes an initialisation or an upgrade take until it is let go. */
+  public holdChange(): void {
+    writeFileSync(join(this.directory, 'held'), '');
+  }
+
+  public letChangeGo(): void {
+    rmSync(join(this.directory, 'held'));
+  }
+
   public denyInitialisation(): void {
     writeFileSync(join(this.directory, 'denied'), '');
   }
 }
 
 /** With -S, so that what is installed on this machine is not found. */
-function script(mlflow: FakeProgram, environment: Environment, command: string[]): Script {
+function script(mlflow: FakeProgram, environment: Environment, command: string[], path = SCRIPT): Script {
   const home = { HOME: mlflow.directory, STARTUP_SOURCES: JSON.stringify(SOURCES) };
-  return new Script([PYTHON, '-S', SCRIPT, ...command], { ...home, ...environment }, [mlflow.directory]);
+  return new Script([PYTHON, '-S', path, ...command], { ...home, ...environment }, [mlflow.directory]);
 }
 
 /** Its `stderr` is without the warnings. */
@@ -238,9 +261,9 @@ interface Start extends Result {
   readonly message: string;
 }
 
-async function startMlflow(environment: Environment, command = ['mlflow', 'server'], mlflow = new FakeProgram('mlflow')): Promise<Start> {
+async function startMlflow(environment: Environment, command = ['mlflow', 'server'], mlflow = new FakeProgram('mlflow'), path = SCRIPT): Promise<Start> {
   const log = join(scratch({ log: '' }), 'log');
-  const result = await script(mlflow, { TERMINATION_LOG: log, ...environment }, command).ended;
+  const result = await script(mlflow, { TERMINATION_LOG: log, ...environment }, command, path).ended;
   const message = readFileSync(log, 'utf8');
   for (const secret of [SECRET_KEY, PG_PASSWORD]) expect(result.stdout + result.stderr + message).not.toContain(secret);
   return { ...result, ...splitWarnings(result.stderr), mlflow, message };
@@ -277,7 +300,7 @@ describe('the command', () => {
   });
 
   test('gets the environment as it is', async () => {
-    const environment = { ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: 'http://minio:9000', PGPASSWORD: ` ${PG_PASSWORD}\\ `, EMPTY: '' };
+    const environment = { ...CREDENTIALS, MLFLOW_S3_ENDPOINT_URL: 'http://minio:9000', PGPASSWORD: `$ ${PG_PASSWORD}\\`, EMPTY: '' };
 
     const { mlflow } = await startMlflow(environment);
 
@@ -297,6 +320,139 @@ describe('the command', () => {
 
     expect(await script(mlflow, CREDENTIALS, ['mlflow', 'server']).ended).toMatchObject({ code: 42, stderr: 'boom\n' });
   });
+});
+
+describe.each([['with the preflight', SCRIPT], ['alone', ALONE]])('%s', (_layout, path) => {
+  const called = (...command: string[]) => script(new FakeProgram('mlflow'), CREDENTIALS, command, path).ended;
+
+  test.each(['--help', '-h'])('%s is answered with the usage', async (flag) => {
+    const { code, stdout, stderr } = await called(flag);
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^start-mlflow.py COMMAND \[ARGUMENT...\] .*mlflow server/m);
+  });
+
+  test('a word that is no program is told in one sentence', async () => {
+    const { code, stdout, stderr } = await called('docter');
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(lines(stderr)).toEqual(['ERROR: docter is no program on PATH, see start-mlflow.py --help']);
+  });
+
+  test('keys that are missing come before a program that is', async () => {
+    const { code, stderr } = await script(new FakeProgram('mlflow'), {}, ['no-such-mlflow', 'server'], path).ended;
+
+    expect({ code, first: lines(stderr)[0] }).toEqual({ code: 1, first: 'ERROR: AWS_ACCESS_KEY_ID not set!' });
+  });
+});
+
+describe('alone', () => {
+  const S3 = '--artifacts-destination=s3://mlflow-bucket';
+  const startAlone = (environment: Environment, flags: string[] = []) =>
+    startMlflow(environment, ['mlflow', 'server', ...flags], new FakeProgram('mlflow'), ALONE);
+
+  test('it becomes the command, with the credentials announced by five characters', async () => {
+    const { pid, code, stdout, stderr, mlflow } = await startAlone(CREDENTIALS, ['--host=0.0.0.0', '', 'a "b" $HOME *']);
+
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n`, stderr: '' });
+    expect(mlflow.calls.map((call) => [call.pid, call.argv])).toEqual([[pid, ['server', '--host=0.0.0.0', '', 'a "b" $HOME *']]]);
+    expect(mlflow.calls[0].env).toMatchObject({ ...CREDENTIALS, AWS_DEFAULT_REGION: 'us-east-1', AWS_REGION: 'us-east-1' });
+  });
+
+  describe.each(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const)('%s', (variable) => {
+    test.each(['', ' \n'])('of %j is missing', async (value) => {
+      for (const flags of [[], [S3]]) {
+        const { code, stdout, stderr, message, mlflow } = await startAlone({ ...CREDENTIALS, [variable]: value }, flags);
+
+        expect({ code, stdout, stderr, calls: mlflow.calls }).toEqual({ code: 1, stdout: '', stderr: `ERROR: ${variable} not set!\n`, calls: [] });
+        expect(message).toBe(`ERROR: ${variable} not set!`);
+      }
+    });
+
+    test('is taken without white space around it', async () => {
+      const { code, mlflow } = await startAlone({ ...CREDENTIALS, [variable]: ` ${CREDENTIALS[variable]}\r\n` });
+
+      expect(code).toBe(0);
+      expect(mlflow.calls[0].env).toMatchObject(CREDENTIALS);
+    });
+  });
+
+  test('what libpq reads is taken without white space around it', async () => {
+    const { mlflow } = await startAlone({ ...CREDENTIALS, PGUSER: ' mlflow', PGPASSWORD: `${PG_PASSWORD}\n` });
+
+    expect(mlflow.calls[0].env).toMatchObject({ PGUSER: 'mlflow', PGPASSWORD: PG_PASSWORD });
+  });
+
+  test.each<[Environment, string, string]>([
+    [{ AWS_DEFAULT_REGION: '', AWS_REGION: '' }, 'us-east-1', 'us-east-1'],
+    [{ AWS_REGION: 'eu-west-3' }, 'eu-west-3', 'eu-west-3'],
+    [{ AWS_DEFAULT_REGION: 'eu-central-1', AWS_REGION: 'eu-west-3' }, 'eu-central-1', 'eu-west-3'],
+  ])('the region is that of %j', async (environment, AWS_DEFAULT_REGION, AWS_REGION) => {
+    const { mlflow } = await startAlone({ ...CREDENTIALS, ...environment });
+
+    expect(mlflow.calls[0].env).toMatchObject({ AWS_DEFAULT_REGION, AWS_REGION });
+  });
+
+  test.each<[Environment, string[], string]>([
+    [{ STARTUP_POD_IDENTITY: 'true' }, [S3], 'the identity of the pod'],
+    [{ STARTUP_POD_IDENTITY: 'true' }, ['--artifacts-destination', 's3://mlflow-bucket'], 'the identity of the pod'],
+    [{ MLFLOW_ARTIFACTS_DESTINATION: 'gs://models' }, [], 'the credentials of gs://models'],
+    [{ ...CREDENTIALS, MLFLOW_ARTIFACTS_DESTINATION: 'gs://models' }, [S3], 'AWS credentials: minio...'],
+    [{}, ['--artifacts-destination=wasbs://c@a.blob.core.windows.net'], 'the credentials of wasbs://c@a.blob.core.windows.net'],
+    [{}, ['--artifacts-destination=/data/artifacts'], 'the artifacts in /data/artifacts'],
+    [{}, ['--artifacts-destination=ftp://u:FtpPasswordThatNobodyMaySee@host/a'], 'the artifacts in (password of the URI)'],
+  ])('%j and %j start it with %s', async (environment, flags, words) => {
+    const { code, stdout, stderr } = await startAlone(environment, flags);
+
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `Starting MLflow with ${words}\n`, stderr: '' });
+  });
+
+  test('half a pair of keys is none, whatever identity the pod has', async () => {
+    const { code, stderr } = await startAlone({ STARTUP_POD_IDENTITY: 'true', AWS_ACCESS_KEY_ID: 'minioadmin' }, [S3]);
+
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'ERROR: AWS_SECRET_ACCESS_KEY not set!\n' });
+  });
+
+  test.each(['doctor', 'monitor', 'gc', 'causes'])('%s ends in one sentence that says what is missing', async (command) => {
+    const { code, stdout, stderr } = await script(new FakeProgram('mlflow'), CREDENTIALS, [command, '--json'], ALONE).ended;
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(lines(stderr)).toEqual([expect.stringMatching(`^ERROR: ${command} .*no preflight is mounted at .*/preflight$`)]);
+  });
+});
+
+describe('the preflight by itself', () => {
+  const PREFLIGHT = join(dirname(SCRIPT), 'preflight');
+
+  test('is a program in a folder', async () => {
+    const [byFolder, byScript] = await Promise.all([PREFLIGHT, SCRIPT].map((path) => run([PYTHON, '-S', path, 'causes'], {})));
+
+    expect(byFolder).toMatchObject({ code: 0, stdout: byScript.stdout, stderr: '' });
+  });
+
+  test('can check for another start script', async () => {
+    const check = (environment: Environment) => run([PYTHON, '-S', PREFLIGHT, 'check', 'mlflow', 'server'], { HOME: '/nonexistent', ...environment });
+
+    expect(await check(CREDENTIALS)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await check({})).toMatchObject({ code: 1, stderr: expect.stringMatching(/^ERROR: AWS_ACCESS_KEY_ID not set!\n {2}tried: /) });
+  });
+
+  test.each([['no command', []], ['a wrong one', ['docter']]])('wants %s corrected', async (_case, command) => {
+    expect(await run([PYTHON, '-S', PREFLIGHT, ...command], {})).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERROR: .*doctor, monitor, gc and causes\n$/) });
+  });
+
+  test.each([[[], 'start-mlflow.py doctor'], [['doctor'], '--client URL'], [['monitor'], 'STARTUP_MONITOR_PORT']])('%j --help tells how', async (command, text) => {
+    expect(await run([PYTHON, '-S', PREFLIGHT, ...command, '--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining(text), stderr: '' });
+  });
+});
+
+test.each(['PGPASSWORD', 'PGUSER', 'PGHOST', 'PGDATABASE', 'PGPORT', 'AZURE_STORAGE_ACCESS_KEY'])('%s is taken without white space around it, with a warning', async (variable) => {
+  const start = await startMlflow({ ...CREDENTIALS, [variable]: ' a value that nobody may see\n' });
+
+  const source = variable === 'PGPASSWORD' ? 'key POSTGRES_PASSWORD of Secret postgres-user \\(PGPASSWORD\\)' : variable;
+  expectStarted(start, [new RegExp(`^WARNING: ${source} has white space or a newline around its value.*printf`)]);
+  expect(start.warnings.join()).not.toContain('nobody may see');
+  expect(start.mlflow.calls[0].env[variable]).toBe('a value that nobody may see');
 });
 
 describe('credentials', () => {
@@ -557,7 +713,7 @@ describe('a database that is not ready', () => {
     expect(lines(start.stderr).slice(1)).toEqual([
       '  tried:  logging in as mlflow',
       '  where:  db.example:5432',
-      `  answer: ${REFUSED_IN_ONE_LINE} (gave up after 1.9 s, the prop startupDeadline)`,
+      `  answer: ${REFUSED_IN_ONE_LINE} (gave up after 1.9 s, the prop preflight.startupDeadline)`,
       expect.stringContaining('not ready yet'),
       expect.stringMatching(/kubectl.*--backend-store-uri/),
     ]);
@@ -741,6 +897,29 @@ describe('initialisation', () => {
   });
 });
 
+describe('SIGTERM', () => {
+  test.each<[string, FakeDatabaseOptions, string, string]>([
+    ['the initialisation', {}, 'initialise', 'The database is empty'],
+    ['the upgrade of the schema', { revision: 'a1' }, 'db', 'Upgrading the schema'],
+  ])('does not cut off %s', async (what, options, event, said) => {
+    const database = new FakeDatabase(options);
+    const mlflow = new FakeProgram('mlflow');
+    database.holdChange();
+    const environment = { ...CREDENTIALS, ...database.environment, MLFLOW_BACKEND_STORE_URI: URI, STARTUP_UPGRADE_SCHEMA: 'true' };
+    const starting = script(mlflow, environment, ['mlflow', 'server']);
+    await starting.saw(said);
+    while (database.eventsOf(event).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+
+    starting.kill('SIGTERM');
+    await starting.saw(`SIGTERM came: finishing ${what} first\n`);
+    database.letChangeGo();
+
+    expect(await starting.ended).toMatchObject({ code: 143, stderr: '' });
+    expect(mlflow.calls.map(({ argv }) => argv[0])).toEqual(event === 'db' ? ['db'] : []);
+    if (event === 'initialise') expect(database.revision).toBe('c3');
+  });
+});
+
 describe('the schema', () => {
   test('of this MLflow is left as it is', async () => {
     const { code, stdout } = await startOn(new FakeDatabase({ revision: 'c3' }));
@@ -749,8 +928,8 @@ describe('the schema', () => {
   });
 
   test.each([
-    ['older', 'a1', 'prop upgradeSchema'],
-    ['older', 'b2', 'prop upgradeSchema'],
+    ['older', 'a1', 'prop preflight.upgradeSchema'],
+    ['older', 'b2', 'prop preflight.upgradeSchema'],
     ['newer', 'd4', 'newer image'],
   ])('that is %s (%s) is not touched, and both revisions are named', async (state, revision, fix) => {
     const start = await startOn(new FakeDatabase({ revision }));
@@ -1088,9 +1267,8 @@ interface Cause {
 }
 
 test('the catalogue is a Markdown table with every cause', async () => {
-  const listing =
-    'import json, runpy, sys; s = runpy.run_path(sys.argv[1]); print(json.dumps([{n: vars(c) for n, c in s["CAUSES"].items()}, s["USUAL"]]))';
-  const [causes, usual] = JSON.parse((await run([PYTHON, '-S', '-c', listing, SCRIPT], {})).stdout) as [Record<string, Cause>, Environment];
+  const listing = 'import json; from preflight.causes import CAUSES, USUAL; print(json.dumps([{n: vars(c) for n, c in CAUSES.items()}, USUAL]))';
+  const [causes, usual] = JSON.parse((await run([PYTHON, '-S', '-c', listing], { PYTHONPATH: dirname(SCRIPT) })).stdout) as [Record<string, Cause>, Environment];
 
   const { code, stdout, stderr } = await run([PYTHON, '-S', SCRIPT, 'causes'], {});
 

@@ -1,8 +1,6 @@
 import { ApiObject, Chart, Duration, Size, Testing } from 'cdk8s';
-import { ArtifactTransfer, Credentials, IArtifactStore, IBackendStore, Images, Minio, Postgres, StartupScript, TrackingServer, TrackingServerProps } from '../../lib';
-import { START_MLFLOW_PY } from '../../lib/assets.generated';
-import { fingerprint } from '../../lib/kube/hash';
-import { decided } from '../../lib/kube/linters';
+import { ArtifactTransfer, Credentials, IArtifactStore, IBackendStore, Images, Minio, Postgres, StoreMonitor, TrackingServer, TrackingServerProps } from '../../lib';
+import { PREFLIGHT } from '../../lib/assets.generated';
 import { Manifests, containers, faults, get, ofKind, workloads } from '../helpers';
 
 const backendStore: IBackendStore = {
@@ -91,13 +89,13 @@ describe('the pod', () => {
     });
   });
 
-  test('mounts the script and a place for files, and no plugin', () => {
+  test('mounts the preflight and a place for files, and neither script nor plugin', () => {
     expect(monitor.volumeMounts).toEqual([
-      { name: 'startup-script', mountPath: '/app/start-mlflow.py', subPath: 'start-mlflow.py', readOnly: true },
+      { name: 'preflight', mountPath: '/app/preflight', readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },
     ]);
     expect(pod.spec.volumes).toEqual([
-      { name: 'startup-script', configMap: { name: 'mlflow-startup-script', defaultMode: 0o755 } },
+      { name: 'preflight', configMap: { name: 'mlflow-preflight', items: Object.keys(PREFLIGHT).map((file) => ({ key: file, path: file })) } },
       { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
     ]);
   });
@@ -123,17 +121,23 @@ describe('the pod', () => {
       name: 'mlflow-monitor',
       namespace: 'mlflow',
       labels: { ...LABELS, 'app.kubernetes.io/version': 'v3.17.2-full' },
-      annotations: decided({ images: [Images.MLFLOW], pullPolicy: 'IfNotPresent', secretsInEnv: true, single: true }),
     });
     expect(pod.metadata.labels).toEqual(deployment.metadata.labels);
     expect(deployment.spec.selector).toEqual({ matchLabels: SELECTOR });
   });
 });
 
+test('a server has one', () => {
+  const chart = Testing.chart();
+  const server = new TrackingServer(chart, 'Server', { backendStore: new Postgres(chart, 'Postgres'), artifactStore: new Minio(chart, 'Minio') });
+  new StoreMonitor(chart, 'Second', { server });
+  expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Second\] server: got Deployment "mlflow-monitor" .*which \[test\/Server\/Monitor.*\] makes already.*Fix: make one StoreMonitor/)]);
+});
+
 describe('what it runs', () => {
-  test('the script, with the word monitor and the flags that name the stores', () => {
+  test('the preflight, with the word monitor and the flags that name the stores', () => {
     const { monitor } = synth();
-    expect(monitor.command).toEqual(['python3', '/app/start-mlflow.py']);
+    expect(monitor.command).toEqual(['python3', '/app/preflight']);
     expect(monitor.args).toEqual(['monitor', '--backend-store-uri=postgresql://db.example.com/runs', '--artifacts-destination=s3://models/team-a']);
   });
 
@@ -143,7 +147,7 @@ describe('what it runs', () => {
       '--backend-store-uri=postgresql://postgres.mlflow.svc.cluster.local:5432/mlflow',
       '--artifacts-destination=s3://mlflow-bucket',
     ]);
-    const options = { port: 8888, extraArgs: ['--dev'], allowedHosts: ['mlflow.example.com'], artifactTransfer: ArtifactTransfer.DIRECT };
+    const options = { port: 8888, extraArgs: ['--dev'], settings: { allowedHosts: ['mlflow.example.com'] }, artifactTransfer: ArtifactTransfer.DIRECT };
     expect(synth(options).monitor.args).toEqual(synth().monitor.args);
   });
 
@@ -199,32 +203,42 @@ describe('the environment', () => {
     }
   });
 
-  test('has the variables of the user, as they are, and nothing else for them', () => {
-    const { monitor, objects } = synth({ extraEnv });
-    const names = namesOf(extraEnv);
-    expect(monitor.env.filter(({ name }: { name: string }) => names.includes(name))).toEqual(extraEnv);
-    expect(monitor.env.filter(({ name }: { name: string }) => !names.includes(name))).toEqual(synth().monitor.env);
+  const LOOKED_FOR = [
+    'HTTPS_PROXY', 'http_proxy', 'NO_PROXY', 'all_proxy', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE',
+    'AWS_SESSION_TOKEN', 'AWS_CA_BUNDLE', 'AWS_ROLE_ARN', 'AZURE_CLIENT_ID', 'AZURE_STORAGE_CONNECTION_STRING', 'GOOGLE_APPLICATION_CREDENTIALS', 'GCE_METADATA_HOST', 'BOTO_CONFIG',
+    'PGSSLMODE', 'PGSSLROOTCERT', 'PGCONNECT_TIMEOUT', 'MLFLOW_S3_IGNORE_TLS', 'MLFLOW_S3_UPLOAD_EXTRA_ARGS', 'MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE', 'MLFLOW_GCS_UPLOAD_CHUNK_SIZE', 'MLFLOW_MYSQL_SSL_CA',
+  ];
+
+  test.each(LOOKED_FOR)('has %s of the user, which the clients of the stores read', (name) => {
+    const variable = { name, valueFrom: { secretKeyRef: { name: 'mine', key: 'value' } } };
+    const { monitor, objects } = synth({ extraEnv: [variable] });
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
-    expect(server.env.filter(({ name }: { name: string }) => names.includes(name))).toEqual(extraEnv);
+    expect(server.env).toContainEqual(variable);
+    expect(monitor.env).toContainEqual(variable);
+  });
+
+  test.each(['OPENAI_API_KEY', 'MLFLOW_LOGGING_LEVEL', 'MLFLOW_DEPLOYMENTS_TARGET', 'HF_TOKEN', 'CACHE', 'PYTHONPATH', 'MY_AWS_KEY', 'MY_PROXY', 'PAGER'])('has no %s of the user', (name) => {
+    const { monitor, objects } = synth({ artifactTransfer: ArtifactTransfer.DIRECT, extraEnv: [{ name, valueFrom: { secretKeyRef: { name: 'mine', key: 'value' } } }] });
+    expect(namesOf(containers(get(objects, 'Deployment', 'mlflow'))[0].env)).toContain(name);
+    expect(namesOf(monitor.env)).not.toContain(name);
+  });
+
+  test('has no envFrom, in which anything may be', () => {
+    expect(synth({ envFrom: [{ secretRef: { name: 'providers' } }] }).monitor).not.toHaveProperty('envFrom');
   });
 
   // $(HOME) in a value means a variable that stands before it, in the monitor as in the server
   test('has the variables of the user last, as the server has', () => {
-    const { monitor, objects } = synth({ extraEnv });
+    const own = [extraEnv[0], { name: 'AWS_CONFIG_FILE', value: '$(HOME)/aws' }, extraEnv[2]];
+    const { monitor, objects } = synth({ extraEnv: own });
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
-    expect(server.env.slice(-extraEnv.length)).toEqual(extraEnv);
-    expect(monitor.env).toEqual([...synth().monitor.env, ...extraEnv]);
-  });
-
-  test('has PYTHONPATH of the user where the server has it', () => {
-    const variable = { name: 'PYTHONPATH', value: '/mine' };
-    const { monitor, objects } = synth({ artifactTransfer: ArtifactTransfer.DIRECT, extraEnv: [variable] });
-    const [server] = containers(get(objects, 'Deployment', 'mlflow'));
-    for (const { env } of [server, monitor]) expect(env.filter(({ name }: { name: string }) => name === 'PYTHONPATH')).toEqual([variable]);
+    expect(server.env.slice(-3)).toEqual(own);
+    expect(monitor.env.slice(-3)).toEqual(own);
+    expect(namesOf(monitor.env.slice(0, -3))).toEqual(namesOf(synth().monitor.env));
   });
 
   test('has no settings of the MLflow server', () => {
-    const { monitor } = synth({ workers: 4, jobExecution: true });
+    const { monitor } = synth({ workers: 4, settings: { jobExecution: true } });
     expect(monitor.env).toEqual(synth().monitor.env);
     for (const name of ['MLFLOW_WORKERS', 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', 'PYTHONPATH', 'MALLOC_ARENA_MAX']) {
       expect(namesOf(monitor.env)).not.toContain(name);
@@ -232,7 +246,7 @@ describe('the environment', () => {
   });
 
   test('names each variable once', () => {
-    const all = { upgradeSchema: true, artifactStore: { ...artifactStore, userMayComeLate: true }, extraEnv };
+    const all = { preflight: { upgradeSchema: true }, artifactStore: { ...artifactStore, userMayComeLate: true }, extraEnv };
     for (const { monitor } of [synth(all), onPostgresAndMinio()]) {
       expect(new Set(namesOf(monitor.env)).size).toBe(monitor.env.length);
     }
@@ -244,7 +258,7 @@ describe('the environment', () => {
     new TrackingServer(chart, 'TrackingServer', {
       backendStore: new Postgres(chart, 'Postgres', { credentials: existing('db') }),
       artifactStore: new Minio(chart, 'Minio', { credentials: existing('s3'), region: 'eu-west-1' }),
-      startupDeadline: Duration.minutes(10),
+      preflight: { startupDeadline: Duration.minutes(10) },
     });
     expect(partsOf(Testing.synth(chart)).monitor.env).toEqual([
       { name: 'AWS_ACCESS_KEY_ID', valueFrom: { secretKeyRef: { name: 's3', key: 'user' } } },
@@ -285,8 +299,8 @@ describe('the Service', () => {
     });
   });
 
-  test('is the only one that does', () => {
-    const withUnready = ofKind(onPostgresAndMinio().objects, 'Service').filter(({ spec }) => spec.publishNotReadyAddresses === true);
+  test('is the only one for clients that does', () => {
+    const withUnready = ofKind(onPostgresAndMinio().objects, 'Service').filter(({ spec }) => spec.publishNotReadyAddresses === true && spec.clusterIP !== 'None');
     expect(withUnready.map(({ metadata }) => metadata.name)).toEqual(['mlflow-monitor']);
   });
 
@@ -318,107 +332,12 @@ test('two monitors in one namespace select their own pods only', () => {
   }
 });
 
-describe('the script', () => {
-  const SCRIPT = 'checksum/startup-script';
-
-  function withScript(content?: string) {
-    const chart = Testing.chart();
-    const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', content });
-    new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript });
-    return { ...partsOf(Testing.synth(chart)), checksum: startupScript.checksum };
-  }
-
-  const configMaps = (objects: Manifests) => ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name);
-
-  test('is that of the server, and its fingerprint the only annotation', () => {
-    const { objects, pod } = synth();
-    const server = get(objects, 'Deployment', 'mlflow').spec.template;
-    expect(pod.metadata.annotations).toEqual({ [SCRIPT]: server.metadata.annotations[SCRIPT] });
-    expect(pod.metadata.annotations[SCRIPT]).toMatch(/^[0-9a-f]{10}$/);
-    expect(pod.spec.volumes[0]).toEqual(server.spec.volumes[0]);
-  });
-
-  test('replaces the pod when it changes', () => {
-    const { objects, pod, checksum } = withScript();
-    expect(checksum).toBe(fingerprint(START_MLFLOW_PY));
-    expect(pod.metadata.annotations).toEqual({ [SCRIPT]: checksum });
-    expect(pod.spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
-    expect(configMaps(objects)).toEqual(['my-script', 'mlflow-plugins']);
-    expect(withScript().pod).toEqual(pod);
-    expect(synth().pod.metadata.annotations[SCRIPT]).toBe(checksum);
-  });
-
-  test('of the library is that of the server, also where it is passed as a text', () => {
-    const { objects, pod } = withScript(START_MLFLOW_PY);
-    expect(pod).toEqual(withScript().pod);
-    expect(configMaps(objects)).toEqual(['my-script', 'mlflow-plugins']);
-  });
-
-  test('of the user starts the server only: the monitor has that of the library', () => {
-    const { objects, monitor, pod, checksum } = withScript('pass\n');
-    const server = get(objects, 'Deployment', 'mlflow').spec.template;
-    expect(server.metadata.annotations[SCRIPT]).toBe(checksum);
-    expect(server.spec.volumes[0]).toEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
-
-    expect(pod.metadata.annotations).toEqual({ [SCRIPT]: fingerprint(START_MLFLOW_PY) });
-    expect(pod.spec.volumes).toEqual([
-      { name: 'startup-script', configMap: { name: 'mlflow-monitor-script', defaultMode: 0o755 } },
-      { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
-    ]);
-    expect(monitor).toEqual(synth().monitor);
-
-    expect(configMaps(objects)).toEqual(['my-script', 'mlflow-plugins', 'mlflow-monitor-script']);
-    expect(get(objects, 'ConfigMap', 'mlflow-monitor-script')).toEqual({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'mlflow-monitor-script', namespace: 'mlflow', labels: { ...LABELS, 'app.kubernetes.io/component': 'tracking-server' } },
-      data: { 'start-mlflow.py': START_MLFLOW_PY },
-    });
-  });
-
-  test('of the user does not replace the monitor when it changes', () => {
-    const [one, other] = [withScript('pass'), withScript('pass\n')];
-    expect(one.checksum).not.toBe(other.checksum);
-    expect(one.deployment).toEqual(other.deployment);
-  });
-
-  test('of the user cannot have the name that the monitor needs', () => {
-    const chart = Testing.chart();
-    const startupScript = new StartupScript(chart, 'Script', { name: 'mlflow-monitor-script', content: 'pass\n' });
-    new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript });
-    expect(faults(chart)).toEqual([
-      '[test/TrackingServer] name: got ConfigMap "mlflow-monitor-script" in namespace "mlflow", which [test/Script/ConfigMap] makes already. ' +
-        'Rule: in one namespace each kind has a name once, and the second object would overwrite the first ' +
-        '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/). Fix: give each tracking server of the namespace, or each stack, its own name.',
-    ]);
-  });
-
-  test('of the user makes no second fault of a wrong name', () => {
-    const chart = Testing.chart();
-    const startupScript = new StartupScript(chart, 'Script', { content: 'pass\n' });
-    new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript, name: 'ML_flow' });
-    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/TrackingServer\] name: got "ML_flow"\. Rule: .+ Fix: pass a name such as "ml-flow"\.$/)]);
-  });
-
-  test('of the user for two servers: each monitor has a ConfigMap of its own, in the namespace of the server', () => {
-    const chart = Testing.chart();
-    const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', namespace: 'shared', content: 'pass\n' });
-    for (const name of ['red', 'blue']) new TrackingServer(chart, name, { backendStore, artifactStore, startupScript, name, namespace: 'shared' });
-    const objects = Testing.synth(chart);
-    expect(configMaps(objects)).toEqual(['my-script', 'red-plugins', 'red-monitor-script', 'blue-plugins', 'blue-monitor-script']);
-    for (const name of ['red', 'blue']) {
-      expect(get(objects, 'ConfigMap', `${name}-monitor-script`).metadata.namespace).toBe('shared');
-      expect(partsOf(objects, name).pod.spec.volumes[0].configMap.name).toBe(`${name}-monitor-script`);
-    }
-  });
-});
-
 test('options of the pods of the server do not change it', () => {
   const options = {
     replicas: 3,
     resources: { cpuLimit: '4', memoryLimit: Size.gibibytes(3) },
     scratchSize: Size.gibibytes(50),
-    terminationGracePeriod: Duration.minutes(10),
+    pod: { terminationGracePeriod: Duration.minutes(10) },
   };
   expect(synth(options).deployment).toEqual(synth().deployment);
 });
@@ -429,16 +348,19 @@ test('name and namespace are those of the server', () => {
     expect(object.metadata).toMatchObject({ name: 'team-a-monitor', namespace: 'shared' });
     expect(object.metadata.labels['app.kubernetes.io/instance']).toBe('team-a');
   }
-  expect(deployment.spec.template.spec.volumes[0].configMap.name).toBe('team-a-startup-script');
+  expect(deployment.spec.template.spec.volumes[0].configMap.name).toBe('team-a-preflight');
 });
 
 test('the tracking server hands it out, to be patched', () => {
   const chart = new Chart(Testing.app(), 'test');
   const tracking = new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore });
-  expect(tracking.monitor.name).toBe('mlflow-monitor');
-  expect(ApiObject.of(tracking)).not.toBe(tracking.monitor);
-  expect(ApiObject.of(tracking.node.findChild('Monitor'))).toBe(tracking.monitor);
-  tracking.monitor.metadata.addAnnotation('team', 'a');
+  const { deployment, service, port, connections } = tracking.monitor!;
+  expect([deployment.name, service.name, port]).toEqual(['mlflow-monitor', 'mlflow-monitor', 8080]);
+  expect(ApiObject.of(tracking)).not.toBe(deployment);
+  expect(ApiObject.of(tracking.node.findChild('Monitor'))).toBe(deployment);
+  deployment.metadata.addAnnotation('team', 'a');
+  connections.allowFrom({ namespaceSelector: {} });
   expect(faults(chart)).toEqual([]);
   expect(get(Testing.synth(chart), 'Deployment', 'mlflow-monitor').metadata.annotations).toMatchObject({ team: 'a' });
+  expect(get(Testing.synth(chart), 'NetworkPolicy', 'mlflow-monitor').spec.ingress[0].from).toEqual([{ namespaceSelector: {} }]);
 });

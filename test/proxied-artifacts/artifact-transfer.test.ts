@@ -26,20 +26,20 @@ function traces(objects: Manifests) {
 
 test.each([undefined, ArtifactTransfer.PROXIED])('with %s the plugin keeps clients to the tracking server', (transfer) => {
   expect(traces(Testing.synth(chartWith(transfer)))).toEqual({
-    configMaps: ['mlflow-startup-script', 'mlflow-plugins'],
+    configMaps: ['mlflow-startup-script', 'mlflow-plugins', 'mlflow-preflight'],
     pythonPath: [{ name: 'PYTHONPATH', value: '/app/plugins' }],
-    mounts: ['/app/start-mlflow.py', '/app/plugins', '/tmp'],
-    volumes: ['startup-script', 'plugins', 'tmp'],
+    mounts: ['/app/start-mlflow.py', '/app/plugins', '/app/preflight', '/tmp'],
+    volumes: ['startup-script', 'plugins', 'preflight', 'tmp'],
     annotations: ['checksum/plugins', 'checksum/startup-script'],
   });
 });
 
 test('DIRECT leaves no trace of the plugin', () => {
   expect(traces(Testing.synth(chartWith(ArtifactTransfer.DIRECT)))).toEqual({
-    configMaps: ['mlflow-startup-script'],
+    configMaps: ['mlflow-startup-script', 'mlflow-preflight'],
     pythonPath: [],
-    mounts: ['/app/start-mlflow.py', '/tmp'],
-    volumes: ['startup-script', 'tmp'],
+    mounts: ['/app/start-mlflow.py', '/app/preflight', '/tmp'],
+    volumes: ['startup-script', 'preflight', 'tmp'],
     annotations: ['checksum/startup-script'],
   });
 });
@@ -73,4 +73,19 @@ test.each<[unknown, string]>([
   expect(faults(chartWith(transfer as ArtifactTransfer))).toEqual([
     `[test/TrackingServer] artifactTransfer: got ${got}. Rule: artifactTransfer is one of proxied, direct. Fix: pass one of them.`,
   ]);
+});
+
+test('an endpoint in the domain of the cluster is for PROXIED transfer only', () => {
+  const on = (domain: string) => {
+    const chart = Testing.chart();
+    new TrackingServer(chart, 'TrackingServer', {
+      backendStore: { uri: 'postgresql://db/mlflow', environment: [] },
+      artifactStore: { artifactsDestination: 's3://bucket', environment: [{ name: 'MLFLOW_S3_ENDPOINT_URL', value: 'http://minio.mlflow.svc.k8s.example.com:9000' }] },
+      artifactTransfer: ArtifactTransfer.DIRECT,
+      cluster: { domain },
+    });
+    return faults(chart);
+  };
+  expect(on('k8s.example.com')).toEqual([expect.stringContaining('resolves in the cluster only')]);
+  expect(on('cluster.local')).toEqual([]);
 });

@@ -1,165 +1,68 @@
-import { join } from 'node:path';
-import { PYTHON, ROOT, run, scratch } from '../run-script';
+import { Testing } from 'cdk8s';
+import { ArtifactTransfer, ProxiedArtifacts } from '../../lib';
+import { PROXIED_ARTIFACTS_PY } from '../../lib/assets.generated';
+import { ProxiedArtifacts as Actual } from '../../lib/proxied-artifacts/proxied-artifacts';
+import { get } from '../helpers';
+import { namesOf, server, synth, valueOf, wrong } from '../tracking-server/server';
 
-const ARTIFACT_REPO = `
-from abc import ABC, ABCMeta, abstractmethod
+const plugins = (props: object = {}) => get(synth(props), 'ConfigMap', `${(props as { name?: string }).name ?? 'mlflow'}-plugins`);
+const podOf = (props: object = {}) => get(synth(props), 'Deployment', 'mlflow').spec.template;
+const checksum = (): string => podOf().metadata.annotations['checksum/plugins'];
 
-
-class ArtifactRepository:
-    __metaclass__ = ABCMeta
-
-    def __init__(self, artifact_uri, tracking_uri=None, registry_uri=None):
-        self.uris = [artifact_uri, tracking_uri, registry_uri]
-
-
-class MultipartUploadMixin(ABC):
-    @abstractmethod
-    def create_multipart_upload(self, local_file): ...
-
-
-class MultipartDownloadMixin(ABC):
-    @abstractmethod
-    def get_download_presigned_url(self, artifact_path): ...
-
-
-class PresignedUploadMixin(ABC):
-    @abstractmethod
-    def create_presigned_upload_url(self, artifact_path): ...
-`;
-/** A repository of MLflow: [module, class, class of the plugin, URI]. */
-const REPOSITORIES: [string, string, string, string][] = [
-  ['s3_artifact_repo', 'S3ArtifactRepository', 'ProxiedS3ArtifactRepository', 's3://models'],
-  ['gcs_artifact_repo', 'GCSArtifactRepository', 'ProxiedGCSArtifactRepository', 'gs://models'],
-  ['azure_blob_artifact_repo', 'AzureBlobArtifactRepository', 'ProxiedAzureBlobArtifactRepository', 'wasbs://models@account.blob.core.windows.net'],
-];
-const repositoryModule = (name: string) => `
-from mlflow.store.artifact.artifact_repo import (
-    ArtifactRepository, MultipartDownloadMixin, MultipartUploadMixin, PresignedUploadMixin,
-)
-
-CALLS = []
-
-
-class ${name}(ArtifactRepository, MultipartUploadMixin, MultipartDownloadMixin, PresignedUploadMixin):
-    def __init__(self, artifact_uri, client=None, tracking_uri=None, registry_uri=None):
-        super().__init__(artifact_uri, tracking_uri, registry_uri)
-        CALLS.append(["__init__", artifact_uri, client, tracking_uri, registry_uri])
-
-    def log_artifact(self, local_file, artifact_path=None):
-        CALLS.append(["log_artifact", local_file, artifact_path])
-        return "logged one"
-
-    def log_artifacts(self, local_dir, artifact_path=None):
-        CALLS.append(["log_artifacts", local_dir, artifact_path])
-        return "logged all"
-
-    def list_artifacts(self, path=None):
-        CALLS.append(["list_artifacts", path])
-        return ["a", "b"]
-
-    def _download_file(self, remote_file_path, local_path):
-        CALLS.append(["_download_file", remote_file_path, local_path])
-        return "downloaded"
-
-    def delete_artifacts(self, artifact_path=None):
-        CALLS.append(["delete_artifacts", artifact_path])
-        return "deleted"
-
-    def upload_archived_trace_data_bytes(self, data):
-        CALLS.append(["upload_archived_trace_data_bytes", data])
-        return "uploaded"
-
-    def create_multipart_upload(self, local_file): ...
-    def get_download_presigned_url(self, artifact_path): ...
-    def create_presigned_upload_url(self, artifact_path): ...
-`;
-
-/** Runs Python code that has MLflow's class, its calls and the class of the plugin at hand, and leaves its findings in `result`. */
-async function evaluate([module, original, proxied]: string[], code: string): Promise<unknown> {
-  const program = `
-import json
-from mlflow.store.artifact import artifact_repo
-from mlflow.store.artifact.${module} import CALLS, ${original} as Original
-from proxied_artifacts import ${proxied} as Proxied
-${code}
-print(json.dumps(result))
-`;
-  const modules = scratch({
-    'mlflow/__init__.py': '',
-    'mlflow/store/__init__.py': '',
-    'mlflow/store/artifact/__init__.py': '',
-    'mlflow/store/artifact/artifact_repo.py': ARTIFACT_REPO,
-    ...Object.fromEntries(REPOSITORIES.map(([name, className]) => [`mlflow/store/artifact/${name}.py`, repositoryModule(className)])),
-    'program.py': program,
+test('is a Python distribution in a ConfigMap', () => {
+  expect(plugins({ name: 'ml', namespace: 'team-a' })).toEqual({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'ml-plugins', namespace: 'team-a', labels: server({ name: 'ml' }).labels },
+    data: {
+      'proxied_artifacts.py': PROXIED_ARTIFACTS_PY,
+      METADATA: 'Metadata-Version: 2.1\nName: proxied-artifacts\nVersion: 1.0\n',
+      'entry_points.txt':
+        '[mlflow.artifact_repository]\n' +
+        's3 = proxied_artifacts:ProxiedS3ArtifactRepository\n' +
+        'gs = proxied_artifacts:ProxiedGCSArtifactRepository\n' +
+        'wasbs = proxied_artifacts:ProxiedAzureBlobArtifactRepository\n',
+    },
   });
-  const { stdout, stderr } = await run([PYTHON, join(modules, 'program.py')], { PYTHONPATH: `${modules}:${join(ROOT, 'lib/proxied-artifacts')}` });
-  expect(stderr).toBe('');
-  return JSON.parse(stdout);
-}
+});
 
-describe.each(REPOSITORIES)('%s', (...repository) => {
-  const uri = repository[3];
+test('its entry points name classes that the module has', () => {
+  const { data } = plugins();
+  const entries = [...data['entry_points.txt'].matchAll(/^(\w+) = (\w+):(\w+)$/gm)];
+  expect(entries.map(([, scheme]) => scheme)).toEqual(['s3', 'gs', 'wasbs']);
+  for (const [, , module, className] of entries) expect(data[`${module}.py`]).toMatch(new RegExp(`^class ${className}\\(`, 'm'));
+});
 
-  test('is made for an artifact URI as MLflow makes repositories', async () => {
-    const result = await evaluate(
-      repository,
-      `
-by_name = Proxied("${uri}/1", tracking_uri="http://tracking", registry_uri="http://registry")
-by_position = Proxied("${uri}/2", "http://tracking", "http://registry")
-alone = Proxied("${uri}/3")
-result = [by_name.uris, by_position.uris, alone.uris, CALLS]
-`,
-    );
+test('its volume has the layout of an installed distribution, on the path of Python', () => {
+  const { spec } = podOf();
+  const items = [
+    { key: 'proxied_artifacts.py', path: 'proxied_artifacts.py' },
+    { key: 'METADATA', path: 'proxied_artifacts-1.0.dist-info/METADATA' },
+    { key: 'entry_points.txt', path: 'proxied_artifacts-1.0.dist-info/entry_points.txt' },
+  ];
+  expect(spec.volumes).toContainEqual({ name: 'plugins', configMap: { name: 'mlflow-plugins', items } });
+  expect(spec.containers[0].volumeMounts).toContainEqual({ name: 'plugins', mountPath: '/app/plugins', readOnly: true });
+  expect(valueOf(spec.containers[0], 'PYTHONPATH')).toBe('/app/plugins');
+  expect(items.map(({ key }) => key).sort()).toEqual(Object.keys(plugins().data).sort());
+});
 
-    const uris = [
-      [`${uri}/1`, 'http://tracking', 'http://registry'],
-      [`${uri}/2`, 'http://tracking', 'http://registry'],
-      [`${uri}/3`, null, null],
-    ];
-    expect(result).toEqual([...uris, uris.map(([artifactUri, trackingUri, registryUri]) => ['__init__', artifactUri, null, trackingUri, registryUri])]);
+test('its checksum, which replaces the pods, is that of its files', () => {
+  expect(checksum()).toMatch(/^[0-9a-f]{10}$/);
+  expect(checksum()).toBe(checksum());
+  jest.isolateModules(() => {
+    jest.doMock('../../lib/assets.generated', () => ({ PROXIED_ARTIFACTS_PY: 'pass\n' }));
+    const changed = jest.requireActual<{ ProxiedArtifacts: typeof Actual }>('../../lib/proxied-artifacts/proxied-artifacts');
+    const it = server({ artifactTransfer: ArtifactTransfer.DIRECT });
+    new changed.ProxiedArtifacts(it, 'Changed', { server: it });
+    const { annotations } = get(Testing.synth(it.node.scopes[1] as never), 'Deployment', 'mlflow').spec.template.metadata;
+    expect(annotations['checksum/plugins']).toMatch(/^[0-9a-f]{10}$/);
+    expect(annotations['checksum/plugins']).not.toBe(checksum());
   });
+});
 
-  test('hands every call to the repository of MLflow', async () => {
-    const calls: [string, string, unknown[], string | string[]][] = [
-      ['log_artifact', '"/tmp/a", "models"', ['/tmp/a', 'models'], 'logged one'],
-      ['log_artifact', '"/tmp/a", artifact_path="models"', ['/tmp/a', 'models'], 'logged one'],
-      ['log_artifact', '"/tmp/a"', ['/tmp/a', null], 'logged one'],
-      ['log_artifacts', '"/tmp", "models"', ['/tmp', 'models'], 'logged all'],
-      ['log_artifacts', '"/tmp"', ['/tmp', null], 'logged all'],
-      ['list_artifacts', '"models"', ['models'], ['a', 'b']],
-      ['list_artifacts', '', [null], ['a', 'b']],
-      ['_download_file', '"models/a", "/tmp/a"', ['models/a', '/tmp/a'], 'downloaded'],
-      ['delete_artifacts', '"models"', ['models'], 'deleted'],
-      ['delete_artifacts', '', [null], 'deleted'],
-      ['upload_archived_trace_data_bytes', '"data"', ['data'], 'uploaded'],
-    ];
-    const result = await evaluate(
-      repository,
-      `
-repository = Proxied("${uri}")
-CALLS.clear()
-result = [[${calls.map(([method, passed]) => `repository.${method}(${passed})`).join(', ')}], CALLS]
-`,
-    );
-
-    expect(result).toEqual([calls.map(([, , , returned]) => returned), calls.map(([method, , received]) => [method, ...received])]);
-  });
-
-  test('is an ArtifactRepository and nothing that could make URLs for clients', async () => {
-    const result = await evaluate(
-      repository,
-      `
-mixins = [artifact_repo.MultipartUploadMixin, artifact_repo.MultipartDownloadMixin, artifact_repo.PresignedUploadMixin]
-repository = Proxied("${uri}")
-result = {
-    "base": isinstance(repository, artifact_repo.ArtifactRepository),
-    "mixins": [isinstance(repository, mixin) for mixin in mixins],
-    "mixins of MLflow's": [issubclass(Original, mixin) for mixin in mixins],
-    "methods": [name for name in dir(repository) if "presigned" in name or "multipart" in name],
-}
-`,
-    );
-
-    expect(result).toEqual({ base: true, mixins: [false, false, false], "mixins of MLflow's": [true, true, true], methods: [] });
-  });
+test('is an add-on, which a server that hands artifacts through makes itself', () => {
+  expect(server().proxiedArtifacts).toBeInstanceOf(ProxiedArtifacts);
+  expect(server({ artifactTransfer: ArtifactTransfer.DIRECT }).proxiedArtifacts).toBeUndefined();
+  expect(wrong({}, (it, scope) => new ProxiedArtifacts(scope, 'Again', { server: it }))).toContainEqual(expect.stringMatching(/^\[test\/Again\] addVolume: got "volume plugins"/));
+  expect(namesOf(podOf({ artifactTransfer: ArtifactTransfer.DIRECT }).spec.volumes)).not.toContain('plugins');
 });

@@ -54,7 +54,7 @@ test('the containers share the credentials in memory', () => {
   const { volumes } = job.spec.template.spec;
   expect(volumes.slice(0, 3)).toEqual([
     { name: 'credentials', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-    { name: 'scripts', configMap: { name: 'cats-bootstrap' } },
+    { name: 'scripts', projected: { sources: [{ configMap: { name: 'cats-bootstrap' } }, { configMap: { name: 'mlflow-fill-secrets' } }] } },
     { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
   ]);
   expect(volumes.map(({ name }: { name: string }) => name)).toEqual(['credentials', 'scripts', 'tmp', 'api-access']);
@@ -82,11 +82,9 @@ test('the URL of the store goes to the containers that write the configuration o
   expect(containers(job).map(({ env }) => env.some((variable: object) => JSON.stringify(variable) === JSON.stringify(url)))).toEqual([true, false, true]);
 });
 
-test('the ConfigMap holds both scripts', () => {
-  expect(get(bootstrap(), 'ConfigMap', 'cats-bootstrap').data).toEqual({
-    'fill-secrets.py': FILL_SECRETS_PY,
-    'make-cats.sh': '#!/bin/bash\necho meow\n',
-  });
+test('the script of the store and the one that fills Secrets have a ConfigMap each', () => {
+  expect(get(bootstrap(), 'ConfigMap', 'cats-bootstrap').data).toEqual({ 'make-cats.sh': '#!/bin/bash\necho meow\n' });
+  expect(get(bootstrap(), 'ConfigMap', 'mlflow-fill-secrets').data).toEqual({ 'fill-secrets.py': FILL_SECRETS_PY });
 });
 
 test('the ServiceAccount may read and fill the generated Secret, read the other one, and nothing else', () => {

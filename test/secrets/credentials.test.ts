@@ -1,6 +1,7 @@
 import { ApiObject, Chart, Testing } from 'cdk8s';
+import * as plus from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
-import { Credentials, CredentialsProps, ExistingSecretProps, ICredentials, LiteralCredentialsProps, Minio, MlflowStack, Postgres } from '../../lib';
+import { Credentials, CredentialsProps, ExistingSecretProps, ICredentials, INamedSecret, LiteralCredentialsProps, Minio, MlflowStack, Postgres } from '../../lib';
 import { containers, faults, get, ofKind, workloads } from '../helpers';
 
 const KEYS_RULE = 'user name and password stand under two keys, here both under usernameKey';
@@ -125,6 +126,34 @@ describe('Credentials.fromSecretName', () => {
       ['mlflow-monitor', 'PGUSER', 'my-db', 'db-id'],
       ['mlflow-monitor', 'PGPASSWORD', 'my-db', 'db-key'],
     ]);
+  });
+});
+
+describe('Credentials.fromSecret', () => {
+  test('takes a Secret of cdk8s-plus, and the chosen keys', () => {
+    const chart = Testing.chart();
+    const secret = new plus.Secret(chart, 'Secret', { metadata: { name: 'keys' } });
+    expect(Credentials.fromSecret(chart, 'Keys', secret)).toMatchObject({ secretName: 'keys', namespace: 'mlflow', usernameKey: 'username', passwordKey: 'password', generated: false });
+    expect(Credentials.fromSecret(chart, 'Others', secret, { namespace: 'team-a', usernameKey: 'user', passwordKey: 'pass' })).toMatchObject({
+      namespace: 'team-a',
+      usernameKey: 'user',
+      passwordKey: 'pass',
+    });
+  });
+
+  test('takes what has a name, whatever version of cdk8s-plus it is from', () => {
+    expect(Credentials.fromSecret(Testing.chart(), 'Keys', { name: 'keys' }).secretName).toBe('keys');
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, 'secret: got undefined. Rule: a Secret is an object that has its name'],
+    [null, 'secret: got null. Rule: a Secret is an object that has its name'],
+    [{ secretName: 'keys' }, 'secret: got an object with secretName. Rule: a Secret is an object that has its name'],
+    [{ name: 'My Keys' }, 'secret.name: got "My Keys". Rule: the name of an object is an RFC 1123 subdomain'],
+  ])('%j is refused', (secret, message) => {
+    const chart = Testing.chart();
+    Credentials.fromSecret(chart, 'Keys', secret as INamedSecret);
+    expect(faults(chart)).toEqual([expect.stringContaining(`[test/Keys] ${message}`)]);
   });
 });
 

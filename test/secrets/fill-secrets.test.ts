@@ -558,3 +558,12 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+test.each([
+  ['10.96.0.1', 'https://10.96.0.1:443'],
+  ['fd00:10:96::1', 'https://[fd00:10:96::1]:443'],
+])('the API server at %s is at %s', async (host, url) => {
+  const code = `import runpy; print(runpy.run_path("${SCRIPT}")["API_SERVER"])`;
+  const { stdout } = await new Script([PYTHON, '-c', code], { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: '443' }).ended;
+  expect(lines(stdout)).toEqual([url]);
+});

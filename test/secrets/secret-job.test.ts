@@ -1,30 +1,37 @@
-import { Testing } from 'cdk8s';
+import { Chart, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
+import { FILL_SECRETS_PY } from '../../lib/assets.generated';
+import { fingerprint } from '../../lib/kube/hash';
 import { ImageSource } from '../../lib/kube/image-source';
 import { PodSettings } from '../../lib/kube/pod-settings';
+import { ProgramsChart } from '../../lib/kube/programs-chart';
 import { PropChecks } from '../../lib/validation/prop-checks';
 import { SecretJob, SecretJobProps, Step, secretRules } from '../../lib/secrets/secret-job';
-import { containers, get, ofKind } from '../helpers';
+import { Manifests, containers, get, ofKind } from '../helpers';
 
 const step = (name: string, more: Partial<Step> = {}): Step => ({ name, image: `${name}:1`, command: ['python3', 'cats.py', name], env: [], ...more });
 
 function synth(props: Partial<SecretJobProps> = {}, images: object = {}, pod: object = {}) {
   const chart = Testing.chart();
+  const job = makeJob(chart, props, images, pod);
+  return { job, objects: Testing.synth(chart) };
+}
+
+function makeJob(chart: Chart, props: Partial<SecretJobProps> = {}, images: object = {}, pod: object = {}) {
   const checks = new PropChecks(new Construct(chart, 'Part'));
   const source = new ImageSource(checks, images);
-  const job = new SecretJob(chart, 'Job', {
+  return new SecretJob(chart, 'Job', {
     part: { name: 'cats', instance: 'mlflow', component: 'cat-filler', image: 'cats:1' },
     name: 'cats',
     namespace: 'here',
     images: source,
     pod: new PodSettings(checks, pod, source),
     rules: secretRules(['cats'], []),
-    scripts: { 'cats.py': 'pass\n' },
+    script: { name: 'cats.py', text: 'pass\n' },
     steps: [step('first', { usesApi: true }), step('second'), step('last', { usesApi: true })],
     volumes: [],
     ...props,
   });
-  return { job, objects: Testing.synth(chart) };
 }
 
 test('the steps run one after the other', () => {
@@ -81,12 +88,48 @@ test('images, their policy and their login, and the place of pods', () => {
   expect(metadata.labels).toEqual({ team: 'a', 'app.kubernetes.io/name': 'cats', 'app.kubernetes.io/instance': 'mlflow', 'app.kubernetes.io/component': 'cat-filler' });
 });
 
-test('its name changes with its scripts, which the pods read from a ConfigMap', () => {
+test('its name changes with its script, which the pods read from a ConfigMap', () => {
   const nameOf = (props?: Partial<SecretJobProps>): string => ofKind(synth(props).objects, 'Job')[0].metadata.name;
   expect(nameOf()).toMatch(/^cats-[0-9a-f]{10}$/);
   expect(nameOf()).toBe(nameOf());
-  expect(nameOf({ scripts: { 'cats.py': 'print()\n' } })).not.toBe(nameOf());
+  expect(nameOf({ script: { name: 'cats.py', text: 'print()\n' } })).not.toBe(nameOf());
   expect(get(synth().objects, 'ConfigMap', 'cats').data).toEqual({ 'cats.py': 'pass\n' });
+});
+
+test('it never gives up: an apply would not start it again', () => {
+  const { spec } = get(synth().objects, 'Job', 'cats');
+  expect(spec.backoffLimit).toBe(2147483647);
+  expect(spec.template.spec.restartPolicy).toBe('OnFailure');
+  expect(spec).not.toHaveProperty('activeDeadlineSeconds');
+});
+
+describe('the scripts', () => {
+  const scriptsOf = (objects: Manifests, name = 'cats') => get(objects, 'Job', name).spec.template.spec.volumes.find((volume: { name: string }) => volume.name === 'scripts');
+  const checksumOf = (objects: Manifests) => get(objects, 'Job', 'cats').spec.template.metadata.annotations['checksum/scripts'];
+
+  test('are its own and the one that fills Secrets, in one folder, with a checksum of both', () => {
+    const { job, objects } = synth();
+    expect(scriptsOf(objects)).toEqual({ name: 'scripts', projected: { sources: [{ configMap: { name: 'cats' } }, { configMap: { name: 'mlflow-fill-secrets' } }] } });
+    expect([job.scripts.name, job.fillSecretsScript.name]).toEqual(['cats', 'mlflow-fill-secrets']);
+    expect(checksumOf(objects)).toBe(fingerprint({ 'fill-secrets.py': FILL_SECRETS_PY, 'cats.py': 'pass\n' }));
+  });
+
+  test('are the one that fills Secrets, where it has none of its own', () => {
+    const { job, objects } = synth({ script: undefined });
+    expect(scriptsOf(objects).projected.sources).toEqual([{ configMap: { name: 'mlflow-fill-secrets' } }]);
+    expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['mlflow-fill-secrets']);
+    expect(job.scripts).toBe(job.fillSecretsScript);
+    expect(checksumOf(objects)).toBe(fingerprint({ 'fill-secrets.py': FILL_SECRETS_PY }));
+  });
+
+  test('stand in the ProgramsChart of the chart, where there is one', () => {
+    const app = Testing.app();
+    const chart = new Chart(app, 'mlflow');
+    const programs = new ProgramsChart(app, 'mlflow-programs', { chart });
+    makeJob(chart);
+    expect(ofKind(Testing.synth(chart), 'ConfigMap')).toEqual([]);
+    expect(Testing.synth(programs).map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual(['ConfigMap mlflow-fill-secrets', 'ConfigMap cats']);
+  });
 });
 
 test('a policy, where there is one, lets it to the API server and to what is given, and nobody in', () => {
@@ -94,6 +137,6 @@ test('a policy, where there is one, lets it to the API server and to what is giv
   expect(synth().job.networkPolicy).toBeUndefined();
   const { objects, job } = synth({ egress: [{ to: [{ podSelector: {} }] }] });
   const { podSelector, policyTypes, egress, ...rest } = get(objects, 'NetworkPolicy', 'cats').spec;
-  expect([podSelector, policyTypes, rest]).toEqual([{ matchLabels: job.podLabels }, ['Ingress', 'Egress'], {}]);
+  expect([podSelector, policyTypes, rest]).toEqual([{ matchLabels: job.connections.podLabels }, ['Ingress', 'Egress'], {}]);
   expect(egress.slice(1)).toEqual([{ ports: [443, 6443, 8443, 16443].map((port) => ({ protocol: 'TCP', port })) }, { to: [{ podSelector: {} }] }]);
 });

@@ -1,8 +1,10 @@
-import { Size, Testing } from 'cdk8s';
+import { Chart, Size, Testing } from 'cdk8s';
+import * as plus from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { Credentials, ICredentials, Minio, Postgres, StoreOptions } from '../../lib';
+import { Connections } from '../../lib/kube/connections';
 import { PropChecks } from '../../lib/validation/prop-checks';
-import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName } from '../../lib/store/store';
+import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName, withoutSecrets } from '../../lib/store/store';
 import { containers, faults, get, workloads } from '../helpers';
 
 test('the documented defaults', () => {
@@ -57,6 +59,31 @@ describe('checkSecretNamespaces', () => {
   });
 });
 
+describe('withoutSecrets', () => {
+  const inChart = (props: object) => {
+    const chart = Testing.chart();
+    const rest = withoutSecrets(new PropChecks(new Construct(chart, 'Part')), props as { one?: unknown; other?: unknown }, ['one', 'other']);
+    return { rest, messages: faults(chart) };
+  };
+
+  test('a Secret of cdk8s-plus is a fault that says how to pass it, and is left out', () => {
+    const one = plus.Secret.fromSecretName(Testing.chart(), 'Secret', 'keys');
+    const { rest, messages } = inChart({ one, other: 5 });
+    expect(rest).toEqual({ one: undefined, other: 5 });
+    expect(messages).toEqual([
+      expect.stringMatching(
+        /^\[test\/Part\] one: got an object with .+\. Rule: credentials are a Secret and the keys .+\. Fix: pass Credentials\.fromSecret\(…\) with this object, or Credentials\.fromSecretName\(…\) with its name\.$/,
+      ),
+    ]);
+  });
+
+  test.each([[undefined], [null], [{}], [{ one: null }], [{ one: 'keys' }], [{ one: { secretName: 'keys', name: 'x' } }], [{ one: { name: 5 } }]])('%j is left as it is', (props) => {
+    const { rest, messages } = inChart(props as object);
+    expect(rest).toBe(props);
+    expect(messages).toEqual([]);
+  });
+});
+
 describe.each<[string, 'minio' | 'postgres', (scope: Construct, props?: StoreOptions & { name?: string }) => Minio | Postgres]>([
   ['Minio', 'minio', (scope, props) => new Minio(scope, 'Store', props)],
   ['Postgres', 'postgres', (scope, props) => new Postgres(scope, 'Store', props)],
@@ -106,6 +133,64 @@ describe.each<[string, 'minio' | 'postgres', (scope: Construct, props?: StoreOpt
 
   test('namespace', () => {
     for (const object of synth({ namespace: 'team-a' })) expect(object.metadata.namespace).toBe('team-a');
+  });
+
+  test('cluster: the names of hosts end in its domain', () => {
+    const objects = synth({ cluster: { domain: 'k8s.example.com' } });
+    expect(JSON.stringify(workloads(objects))).not.toContain('cluster.local');
+    const chart = Testing.chart();
+    const one = store(chart, { cluster: { domain: 'k8s.example.com' } });
+    expect(one instanceof Postgres ? one.uri : one.endpointUrl).toContain(`${name}.mlflow.svc.k8s.example.com:`);
+    expect(JSON.stringify(one.environment)).not.toContain('cluster.local');
+  });
+
+  test('the claims of the StatefulSet, for metrics', () => {
+    const chart = Testing.chart();
+    const one = store(chart, { name: 'data-of-a-team' } as StoreOptions);
+    const { spec, metadata } = get(Testing.synth(chart), 'StatefulSet', 'data-of-a-team');
+    expect(one.volumeClaims).toEqual(spec.volumeClaimTemplates.map((claim: { metadata: { name: string } }) => `${claim.metadata.name}-${metadata.name}-0`));
+  });
+
+  describe('connections', () => {
+    const clients = (one: Minio | Postgres) => get(Testing.synth(Chart.of(one)), 'NetworkPolicy', name).spec.ingress[0].from;
+    const job = { podSelector: { matchLabels: expect.objectContaining({ 'app.kubernetes.io/component': expect.stringMatching(/-bootstrap$/) }) } };
+    const pods = { 'example.com/app': 'tracker' };
+
+    test('nobody but the bootstrap Job is let in', () => {
+      const one = store(Testing.chart());
+      expect(clients(one)).toEqual([job]);
+      expect(one.connections).toMatchObject({ podLabels: one.podLabels, ports: [one instanceof Postgres ? 5432 : 9000], isIsolated: true });
+    });
+
+    test('who is let in through a copy of the store is let in', () => {
+      const one = store(Testing.chart());
+      const copy: { connections?: Connections } = { ...one };
+      copy.connections!.allowFromPods(pods);
+      expect(clients(one)).toEqual([job, { podSelector: { matchLabels: pods } }]);
+    });
+
+    test('the clients and the connections of the prop networkPolicy', () => {
+      const peer = { namespaceSelector: { matchLabels: { team: 'a' } } };
+      const rule = { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] };
+      const one = store(Testing.chart(), { networkPolicy: { clients: [peer], egress: [rule] } });
+      expect(clients(one)).toEqual([job, peer]);
+      for (const policy of [name, `${name}-bootstrap`]) {
+        expect(get(Testing.synth(Chart.of(one)), 'NetworkPolicy', policy).spec.egress).toContainEqual(rule);
+      }
+    });
+
+    test('the pods that use the store let out what it listens at', () => {
+      const one = store(Testing.chart());
+      expect(one.egress).toEqual([one.connections!.toThese]);
+      expect(get(Testing.synth(Chart.of(one)), 'NetworkPolicy', `${name}-bootstrap`).spec.egress.at(-1).to).toEqual([{ podSelector: { matchLabels: one.podLabels } }]);
+    });
+  });
+
+  test('a Secret of cdk8s-plus as credentials is a fault that says how to pass it', () => {
+    const chart = Testing.chart();
+    const secret = new plus.Secret(Testing.chart(), 'Secret');
+    store(chart, { credentials: secret } as unknown as StoreOptions);
+    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Store\] credentials: got an object with .* Fix: pass Credentials\.fromSecret\(…\) with this object, or .*$/)]);
   });
 
   test('an empty storage class, which turns dynamic volumes off, is kept', () => {

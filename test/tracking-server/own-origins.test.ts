@@ -1,11 +1,11 @@
 import { Testing } from 'cdk8s';
-import { MlflowStack, TrackingServerOptions } from '../../lib';
+import { MlflowStack, MlflowStackProps, ServerSettings } from '../../lib';
 import { containers, get } from '../helpers';
 
 /** The origins from which the server takes requests that change something. */
-function origins(trackingServer: TrackingServerOptions): string[] | undefined {
+function origins(settings: ServerSettings, routes: MlflowStackProps = {}): string[] | undefined {
   const chart = Testing.chart();
-  new MlflowStack(chart, 'Stack', { trackingServer });
+  new MlflowStack(chart, 'Stack', { trackingServer: { settings }, ...routes });
   const [server] = containers(get(Testing.synth(chart), 'Deployment', 'mlflow'));
   return server.env.find(({ name }: { name: string }) => name === 'MLFLOW_SERVER_CORS_ALLOWED_ORIGINS')?.value.split(',');
 }
@@ -14,12 +14,12 @@ describe('the web UI, which sends its origin with each search, may do so', () =>
   const OWN = ['http://mlflow.example.com', 'https://mlflow.example.com', 'http://mlflow.example.com:*', 'https://mlflow.example.com:*'];
 
   test('at the hosts of the routes, with any port, since a balancer may stand before them', () => {
-    expect(origins({ ingress: { hosts: ['mlflow.example.com'] } })).toEqual(OWN);
-    expect(origins({ httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public' } })).toEqual(OWN);
+    expect(origins({}, { ingress: { hosts: ['mlflow.example.com'] } })).toEqual(OWN);
+    expect(origins({}, { httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public' } })).toEqual(OWN);
   });
 
   test('once, where both routes have the host', () => {
-    expect(origins({ ingress: { hosts: ['mlflow.example.com'] }, httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public' } })).toEqual(OWN);
+    expect(origins({}, { ingress: { hosts: ['mlflow.example.com'] }, httpRoute: { hosts: ['mlflow.example.com'], gatewayName: 'public' } })).toEqual(OWN);
   });
 
   test('at the hosts that are named, with their ports', () => {
@@ -27,7 +27,7 @@ describe('the web UI, which sends its origin with each search, may do so', () =>
   });
 
   test('beside the pages of other sites', () => {
-    const given = origins({ ingress: { hosts: ['mlflow.example.com'] }, corsAllowedOrigins: ['https://notebooks.example.com'] });
+    const given = origins({ corsAllowedOrigins: ['https://notebooks.example.com'] }, { ingress: { hosts: ['mlflow.example.com'] } });
     expect(given).toEqual([...OWN, 'https://notebooks.example.com']);
   });
 });

@@ -1,4 +1,5 @@
 import { Chart, Testing } from 'cdk8s';
+import { Construct } from 'constructs';
 import { IArtifactStore, IBackendStore, TrackingServer, TrackingServerProps } from '../../lib';
 import { Manifests, containers, faults, get } from '../helpers';
 
@@ -19,26 +20,36 @@ export const artifactStore: IArtifactStore = {
   egress: [],
 };
 
+/** What is added to a server behind its construction. */
+export type AddOns = (server: TrackingServer, scope: Construct) => unknown;
+
 /** A tracking server on stores that are elsewhere, in a chart of its own. */
-export function server(props: object = {}, chart: Chart = Testing.chart()): TrackingServer {
-  return new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, ...props } as TrackingServerProps);
+export function server(props: object = {}, chart: Chart = Testing.chart(), addOns: AddOns = () => undefined): TrackingServer {
+  const made = new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, ...props } as TrackingServerProps);
+  addOns(made, chart);
+  return made;
 }
 
-export function synth(props: object = {}): Manifests {
-  return Testing.synth(Chart.of(server(props)));
+export function synth(props: object = {}, addOns?: AddOns): Manifests {
+  return Testing.synth(Chart.of(server(props, undefined, addOns)));
 }
 
 /** The container of the server. */
-export function mlflow(props: object = {}): Manifests[number] {
-  return containers(get(synth(props), 'Deployment', 'mlflow'))[0];
+export function mlflow(props: object = {}, addOns?: AddOns): Manifests[number] {
+  return containers(get(synth(props, addOns), 'Deployment', 'mlflow'))[0];
 }
 
 export function valueOf(container: Manifests[number], name: string): string | undefined {
   return container.env.find((variable: { name: string }) => variable.name === name)?.value;
 }
 
-export function wrong(props: object): string[] {
-  return faults(Chart.of(server(props)));
+/** Names of variables, volumes, containers. */
+export function namesOf(list: { name: string }[]): string[] {
+  return list.map(({ name }) => name);
+}
+
+export function wrong(props: object, addOns?: AddOns): string[] {
+  return faults(Chart.of(server(props, undefined, addOns)));
 }
 
 /** A fault with these words in it. */

@@ -50,15 +50,6 @@ test('the checksum is that of the text', () => {
   expect(checksum('default')).toBe(checksum('library', START_MLFLOW_PY));
 });
 
-test.each<[string, string | undefined, boolean]>([
-  ['no text', undefined, false],
-  ['the text of the library', START_MLFLOW_PY, false],
-  ['the text of the library and a line more', `${START_MLFLOW_PY}\n`, true],
-  ['another text', 'pass\n', true],
-])('%s: custom or not', (_, content, custom) => {
-  expect(new StartupScript(Testing.chart(), 'Script', { content }).custom).toBe(custom);
-});
-
 test.each<[unknown, string]>([
   ['', '""'],
   [' \n', '" \\n"'],

@@ -5,10 +5,10 @@ import { PEER_DEPENDENCIES } from '../../lib/assets.generated';
 
 const RANGES = { a: '^2.5.6', b: '^10.3.0' };
 const peer = (name: string, version: string): Peer => ({ name, read: () => ({ version }) });
-const missing = (name: string, code: string): Peer => ({
+const unreadable = (name: string): Peer => ({
   name,
   read: () => {
-    throw Object.assign(new Error(`Cannot find module '${name}/package.json'\nRequire stack:\n- /somewhere`), { code });
+    throw new Error(`Package subpath './package.json' is not defined by "exports" in ${name}`);
   },
 });
 const found = (version: string) => () => checkPeers([peer('a', version)], RANGES);
@@ -24,19 +24,19 @@ test.each(['2.5.5', '2.4.9', '2.0.0', '1.9.9', '3.0.0', '0.0.0', '22.5.6'])('%s 
 test('one sentence names all that is wrong and the command that mends it, without a stack', () => {
   let error: Error | undefined;
   try {
-    checkPeers([peer('a', '1.0.0'), missing('b', 'MODULE_NOT_FOUND')], RANGES);
+    checkPeers([peer('a', '1.0.0'), peer('b', '9.0.0')], RANGES);
   } catch (thrown) {
     error = thrown as Error;
   }
   expect(error?.message).toBe(
-    'cdk8s-mlflow: a got 1.0.0, needs ^2.5.6; b got none, needs ^10.3.0. Rule: these libraries are peers, which the app installs once for all that use them ' +
+    'cdk8s-mlflow: a got 1.0.0, needs ^2.5.6; b got 9.0.0, needs ^10.3.0. Rule: these libraries are peers, which the app installs once for all that use them ' +
       '(https://docs.npmjs.com/cli/configuring-npm/package-json#peerdependencies). Fix: npm install a@^2.5.6 b@^10.3.0',
   );
   expect(error?.stack).toBe(error?.message);
 });
 
-test('a package.json that cannot be read for another reason is no reason to stop', () => {
-  expect(() => checkPeers([missing('a', 'ERR_PACKAGE_PATH_NOT_EXPORTED')], RANGES)).not.toThrow();
+test('a package.json that cannot be read is no reason to stop', () => {
+  expect(() => checkPeers([unreadable('a')], RANGES)).not.toThrow();
 });
 
 test('the ranges are those of package.json, and of a form that can be compared', () => {

@@ -42,3 +42,15 @@ test.each<[string, (scope: Construct) => unknown]>([
 ])('%s looks where it is put', (_, make) => {
   expect(() => make(app())).toThrow('[X] scope: got the root of the app.');
 });
+
+test('versions that do not fit are told where the first construct is made, each time, and not by the import', () => {
+  jest.isolateModules(() => {
+    jest.doMock('constructs/package.json', () => ({ version: '9.0.0' }));
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would be that of the whole file
+    const library = require('../../lib') as { Credentials: typeof Credentials };
+    for (const id of ['A', 'B']) {
+      expect(() => library.Credentials.fromSecretName(new Chart(app(), 'chart'), id, 'x')).toThrow(/^cdk8s-mlflow: constructs got 9\.0\.0, needs \^10\./);
+    }
+  });
+  jest.dontMock('constructs/package.json');
+});

@@ -48,8 +48,8 @@ describe('faults', () => {
 
     expect(faults(chart).map((fault) => fault.replace(/\. Rule: .*/, ''))).toEqual([
       '[mlflow/Database] database: got "Runs"',
-      '[mlflow/Files] bucket: got "X"',
       '[mlflow/Files] storageSize: got "0Gi"',
+      '[mlflow/Files] bucket: got "X"',
       '[mlflow/Team/Server] port: got 80',
       '[mlflow/Team/Server] replicas: got 0',
     ]);
@@ -57,8 +57,8 @@ describe('faults', () => {
 
   test('app.synth reports them like Testing.synth, over all charts', () => {
     const app: App = Testing.app();
-    new Minio(new Chart(app, 'one'), 'Minio', { region: 'Mars' });
-    new Minio(new Chart(app, 'two'), 'Minio', { image: 'minio' });
+    new Minio(new Chart(app, 'one', { namespace: 'one' }), 'Minio', { region: 'Mars' });
+    new Minio(new Chart(app, 'two', { namespace: 'two' }), 'Minio', { image: 'minio' });
 
     expect(() => app.synth()).toThrow(
       new Error(
@@ -104,8 +104,8 @@ describe('faults', () => {
     new MlflowStack(chart, 'Stack', { name: 'ML_flow', trackingServer: { port: 80, image: 'mlflow' } });
     expect(faults(chart).map((fault) => fault.replace(/\. Rule: .*/, ''))).toEqual([
       '[test/Stack] name: got "ML_flow"',
-      '[test/Stack/TrackingServer] image: got "mlflow"',
       '[test/Stack/TrackingServer] port: got 80',
+      '[test/Stack/TrackingServer] image: got "mlflow"',
     ]);
   });
 

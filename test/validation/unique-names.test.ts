@@ -1,7 +1,7 @@
-import { Chart, Testing } from 'cdk8s';
+import { ApiObject, App, Chart, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
-import { Credentials, Minio, MlflowStack, Oauth2Proxy, Postgres, StartupScript, TrackingServer } from '../../lib';
-import { rejectTakenNames } from '../../lib/validation/unique-names';
+import { Credentials, Minio, MlflowStack, Postgres, StartupScript, TrackingServer } from '../../lib';
+import { rejectSharedSelector, rejectTakenNames } from '../../lib/validation/unique-names';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
 
@@ -73,11 +73,109 @@ test('what is added to the part afterwards is looked at too', () => {
   expect(faults(chart)).toHaveLength(1);
 });
 
-test('charts are apart', () => {
+describe('in all charts of an app', () => {
+  const charts = (app: App, ...namespaces: (string | undefined)[]) => namespaces.map((namespace, index) => new Chart(app, `chart${index}`, { namespace }));
+
+  test('a name is there once in a namespace', () => {
+    const [first, second] = charts(Testing.app(), 'here', 'here');
+    for (const chart of [first, second]) part(chart, 'Part', [k8s.KubeConfigMap, 'settings']);
+    const fault = `[chart1/Part] name: got ConfigMap "settings" in namespace "here", which [chart0/Part/Object0] makes already. ${RULE} Fix: choose another.`;
+    expect([faults(first), faults(second)]).toEqual([[fault], [fault]]);
+  });
+
+  test('the namespace of a chart counts where an object has none', () => {
+    const [first, second] = charts(Testing.app(), 'here', undefined);
+    part(first, 'Part', [k8s.KubeConfigMap, 'settings']);
+    part(second, 'Other', [k8s.KubeConfigMap, 'settings']);
+    expect(faults(first)).toEqual([]);
+    part(second, 'Same', [k8s.KubeConfigMap, 'settings', 'here']);
+    expect(faults(first)).toEqual([expect.stringMatching(/^\[chart1\/Same\] name: .+ in namespace "here", which \[chart0/)]);
+  });
+
+  test('another namespace is another name', () => {
+    const [first, second] = charts(Testing.app(), 'here', 'there');
+    for (const chart of [first, second]) part(chart, 'Part', [k8s.KubeConfigMap, 'settings']);
+    expect(faults(first)).toEqual([]);
+  });
+
+  test('a kind of the cluster is in no namespace, whatever the chart has', () => {
+    const [first, second] = charts(Testing.app(), 'here', 'there');
+    for (const chart of [first, second]) part(chart, 'Part', [k8s.KubeNamespace as never, 'team']);
+    expect(faults(first)).toEqual([`[chart1/Part] name: got Namespace "team", which [chart0/Part/Object0] makes already. ${RULE} Fix: choose another.`]);
+  });
+
+  test('what the user makes in another chart counts, before and behind', () => {
+    for (const reversed of [false, true]) {
+      const [first, second] = charts(Testing.app(), 'here', 'here');
+      new k8s.KubeConfigMap(reversed ? second : first, 'Mine', { metadata: { name: 'settings' } });
+      part(reversed ? first : second, 'Part', [k8s.KubeConfigMap, 'other'], [k8s.KubeConfigMap, 'settings']);
+      const [part_, mine, makes] = reversed ? ['chart0', 'chart1', 'too'] : ['chart1', 'chart0', 'already'];
+      expect(faults(first)).toEqual([`[${part_}/Part] name: got ConfigMap "settings" in namespace "here", which [${mine}/Mine] makes ${makes}. ${RULE} Fix: choose another.`]);
+    }
+  });
+
+  test('apps are apart', () => {
+    const all = [0, 1].flatMap(() => charts(Testing.app(), 'here'));
+    for (const chart of all) part(chart, 'Part', [k8s.KubeConfigMap, 'settings']);
+    expect(all.flatMap(faults)).toEqual([]);
+  });
+
+  test('what two of the user have in common is his own', () => {
+    const [first, second] = charts(Testing.app(), 'here', 'here');
+    for (const chart of [first, second]) new k8s.KubeConfigMap(chart, 'Mine', { metadata: { name: 'settings' } });
+    part(first, 'Part', [k8s.KubeConfigMap, 'other']);
+    expect(faults(first)).toEqual([]);
+  });
+});
+
+test('one kind in two API groups is two kinds, and in two versions of a group is one', () => {
+  const chart = Testing.chart();
+  const service = (scope: Construct, id: string, apiVersion: string) => new ApiObject(scope, id, { apiVersion, kind: 'Service', metadata: { name: 'mlflow' } });
+  service(chart, 'Core', 'v1');
+  const own = new Construct(chart, 'Part');
+  service(own, 'Knative', 'serving.knative.dev/v1');
+  rejectTakenNames(own, 'name', 'choose another');
+  expect(faults(chart)).toEqual([]);
+  service(chart, 'Older', 'serving.knative.dev/v1beta1');
+  expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Part\] name: got Service "mlflow" .+ which \[test\/Older\] makes too\./)]);
+});
+
+describe('between two synths of one app', () => {
+  test('what is added is seen, whoever is asked first', () => {
+    const app = Testing.app();
+    const [first, second] = ['first', 'second'].map((id) => new Chart(app, id));
+    part(second, 'Part', [k8s.KubeConfigMap, 'settings']);
+    expect(faults(second)).toEqual([]);
+    part(first, 'New', [k8s.KubeConfigMap, 'settings']);
+    expect(faults(second)).toEqual([expect.stringMatching(/^\[second\/Part\] .+ which \[first\/New\/Object0\]/)]);
+    new k8s.KubeSecret(first, 'Mine', { metadata: { name: 'x' } });
+    part(second, 'Another', [k8s.KubeSecret, 'x']);
+    expect(faults(second).map((text) => text.split(' ')[0])).toEqual(['[second/Part]', '[second/Another]']);
+  });
+
+  test('what is taken away is gone', () => {
+    const chart = Testing.chart();
+    new k8s.KubeConfigMap(chart, 'Mine', { metadata: { name: 'settings' } });
+    part(chart, 'Part', [k8s.KubeConfigMap, 'settings']);
+    expect(faults(chart)).toHaveLength(1);
+    chart.node.tryRemoveChild('Mine');
+    expect(faults(chart)).toEqual([]);
+  });
+});
+
+test('a pass looks at each construct of the app a few times, however many ask', () => {
   const app = Testing.app();
-  const charts = ['one', 'two'].map((id) => new Chart(app, id));
-  charts.forEach((chart) => part(chart, 'Part', [k8s.KubeConfigMap, 'settings']));
-  expect(charts.flatMap(faults)).toEqual([]);
+  let looks = 0;
+  const many = 40;
+  for (let index = 0; index < many; index++) {
+    const chart = new Chart(app, `chart${index}`, { namespace: `team-${index}` });
+    const construct = part(chart, 'Part', [k8s.KubeConfigMap, 'a'], [k8s.KubeSecret, 'b']);
+    rejectSharedSelector(construct, 'a', `team-${index}`, { a: 'b' });
+    const children = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(chart.node), 'children')!.get!;
+    Object.defineProperty(chart.node, 'children', { get: () => (looks++, children.call(chart.node) as unknown) });
+  }
+  for (const construct of app.node.findAll()) construct.node.validate();
+  expect(looks).toBeLessThanOrEqual(3 * many);
 });
 
 test('two stores of the same name', () => {
@@ -86,7 +184,7 @@ test('two stores of the same name', () => {
   new Minio(chart, 'Second');
   expect(faults(chart)).toEqual([
     '[test/Second] name: got Secret "minio-root" in namespace "mlflow", Secret "minio-user" in namespace "mlflow", ' +
-      'Service "minio" in namespace "mlflow", StatefulSet "minio" in namespace "mlflow", ServiceAccount "minio-bootstrap" in namespace "mlflow", ' +
+      'Service "minio" in namespace "mlflow", Service "minio-headless" in namespace "mlflow", StatefulSet "minio" in namespace "mlflow", ServiceAccount "minio-bootstrap" in namespace "mlflow", ' +
       'Role "minio-bootstrap" in namespace "mlflow", RoleBinding "minio-bootstrap" in namespace "mlflow", ' +
       'ConfigMap "minio-bootstrap" in namespace "mlflow", Job "minio-bootstrap" in namespace "mlflow", ' +
       'NetworkPolicy "minio-bootstrap" in namespace "mlflow", NetworkPolicy "minio" in namespace "mlflow", ' +
@@ -106,10 +204,10 @@ test('two tracking servers of the same name', () => {
   new TrackingServer(chart, 'First', stores);
   new TrackingServer(chart, 'Second', stores);
   expect(faults(chart)).toEqual([
-    '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", ConfigMap "mlflow-plugins" in namespace "mlflow", ' +
-      'Deployment "mlflow" in namespace "mlflow", Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", ' +
-      'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", ' +
-      'NetworkPolicy "mlflow" in namespace "mlflow", NetworkPolicy "mlflow-monitor" in namespace "mlflow", ' +
+    '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", Deployment "mlflow" in namespace "mlflow", ' +
+      'Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", NetworkPolicy "mlflow" in namespace "mlflow", ' +
+      'ConfigMap "mlflow-plugins" in namespace "mlflow", ConfigMap "mlflow-preflight" in namespace "mlflow", ' +
+      'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", NetworkPolicy "mlflow-monitor" in namespace "mlflow", ' +
       `which [test/First/StartupScript/ConfigMap] makes already. ${RULE} Fix: give each tracking server of the namespace, or each stack, its own name.`,
   ]);
 });
@@ -131,7 +229,7 @@ test('two stacks that both make their Namespace', () => {
   new MlflowStack(chart, 'First', { name: 'one' });
   new MlflowStack(chart, 'Second', { name: 'two' });
   expect(faults(chart)).toEqual([
-    '[test/Second/Namespace] createNamespace: got Namespace "mlflow" in namespace "(none)", which [test/First/Namespace] makes already. ' +
+    '[test/Second--Namespace] createNamespace: got Namespace "mlflow", which [test/First--Namespace] makes already. ' +
       `${RULE} Fix: let one stack of the namespace make it, and pass createNamespace: false to the others.`,
   ]);
 });
@@ -164,7 +262,6 @@ describe('selectors', () => {
   test.each<[string, (chart: Chart, id: string, name: string, instance?: string, namespace?: string) => Construct]>([
     ['Postgres', (chart, id, name, instance, namespace) => new Postgres(chart, id, { name, instance, namespace })],
     ['Minio', (chart, id, name, instance, namespace) => new Minio(chart, id, { name, instance, namespace })],
-    ['Oauth2Proxy', (chart, id, name, instance, namespace) => new Oauth2Proxy(chart, id, { ...proxy(chart, id, namespace), name, instance, namespace })],
   ])('two %s of one instance are a fault, unless their namespaces differ', (_, make) => {
     const chart = new Chart(Testing.app(), 'chart');
     make(chart, 'First', 'a', 'shared');
@@ -179,6 +276,15 @@ describe('selectors', () => {
     new Postgres(chart, 'First', { name: 'db' });
     new Postgres(chart, 'Second', { name: 'other', instance: 'db' });
     expect(faults(chart)).toEqual([fault('chart/Second', 'chart/First', 'db')]);
+  });
+
+  test('of one namespace, in two charts of one app', () => {
+    const app = Testing.app();
+    for (const [id, namespace] of [['one', 'team'], ['two', 'team'], ['three', 'other']]) {
+      const construct = new Construct(new Chart(app, id), 'Part');
+      rejectSharedSelector(construct, id, namespace, { 'app.kubernetes.io/instance': 'shared' });
+    }
+    expect(faults(app.charts[0])).toEqual([expect.stringMatching(/^\[two\/Part\] instance: got "shared", which \[one\/Part\] has in namespace "team" too\./)]);
   });
 
   test('a Postgres and a Minio of one instance have different selectors', () => {
@@ -196,12 +302,3 @@ describe('selectors', () => {
     expect(faults(chart).length).toBeGreaterThan(0);
   });
 });
-
-function proxy(chart: Chart, id: string, namespace?: string) {
-  return {
-    issuerUrl: 'https://login.example.com',
-    externalUrl: 'https://mlflow.example.com',
-    upstreamUrl: 'http://mlflow-service.mlflow.svc.cluster.local:5000',
-    clientCredentials: Credentials.fromSecretName(chart, `Client${id}`, 'client', { namespace }),
-  };
-}

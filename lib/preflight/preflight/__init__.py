@@ -1,0 +1,1 @@
+"""What keeps an MLflow tracking server from working, told before it starts, while it runs, and to its clients."""

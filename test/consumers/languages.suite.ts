@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,10 +8,11 @@ import { join } from 'node:path';
 const root = join(__dirname, '../..');
 const packages = join(root, 'packages');
 const workspace = mkdtempSync(join(tmpdir(), 'languages-'));
-const MANIFEST = 'dist/ml-platform.k8s.yaml';
+/** The stack, and the programs in it, which have a file of their own. */
+const MANIFESTS = ['dist/ml-platform.k8s.yaml', 'dist/ml-platform-programs.k8s.yaml'];
 const { version, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string; devDependencies: { [name: string]: string } };
 const tarball = join(packages, `js/cdk8s-mlflow@${version}.jsii.tgz`);
-let expected: string;
+let expected: string[];
 
 /** A folder for an app, with the program of its language in it. */
 function app(language: string, program: string, path = program): string {
@@ -29,6 +30,11 @@ function run(cwd: string, command: string, ...args: string[]): string {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`);
   }
+}
+
+/** What a program has made, file by file. */
+function made(folder: string): string[] {
+  return MANIFESTS.map((manifest) => readFileSync(join(folder, manifest), 'utf8'));
 }
 
 /** The program that the guide shows in a language, without what has to stand around it. */
@@ -55,31 +61,42 @@ beforeAll(() => {
   run(folder, 'npx', 'tsc', '--init', '--strict', '--noEmit', '--module', 'node16', '--types', 'node', '--verbatimModuleSyntax', 'false');
   run(folder, 'npx', 'tsc');
   run(folder, 'npx', 'tsx', 'main.ts');
-  expected = readFileSync(join(folder, MANIFEST), 'utf8');
+  expected = made(folder);
 }, 600_000);
 
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
 test('TypeScript: the stack has what the program asks for', () => {
-  expect(expected).toContain('s3://vision-models');
-  expect(expected).toContain('fieldOfTheFuture:\n        enabled: true');
-  expect(expected).toContain('MLFLOW_TRACKING_URI: http://mlflow-service.ml-platform.svc.cluster.local:5000/runs');
-  expect(expected).toContain('kind: PrometheusRule');
+  const [stack, programs] = expected;
+  expect(stack).toContain('s3://vision-models');
+  expect(stack).toContain('fieldOfTheFuture:\n        enabled: true');
+  expect(stack).toContain('MLFLOW_TRACKING_URI: http://mlflow-service.ml-platform.svc.cluster.local:5000/runs');
+  expect(stack).toContain('kind: PrometheusRule');
+  expect(stack).toContain('--app-name=basic-auth');
+  expect(stack).toContain('--uvicorn-opts=--timeout-keep-alive=120');
+  expect(stack).toMatch(/name: OTEL_SERVICE_NAME\n\s+value: mlflow\n/);
+  expect(stack).toMatch(/port: 4317\n/);
+  expect(stack).not.toContain('def put_credentials_in_place');
+  expect(programs).toContain('def put_credentials_in_place');
 });
 
 test('Python: the wheel gives the same bytes', () => {
   const interpreter = python();
   const folder = app('python', 'main.py');
   run(folder, interpreter, 'main.py');
-  expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+  expect(made(folder)).toEqual(expected);
 }, 600_000);
 
 test('Python: the program of the README gives the YAML of dist/', () => {
   const folder = join(workspace, 'python');
   const [, program] = /^```python app\.py\n([^]*?)^```$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
   writeFileSync(join(folder, 'app.py'), program);
+  rmSync(join(folder, 'dist'), { recursive: true });
   run(folder, '.venv/bin/python', 'app.py');
-  expect(readFileSync(join(folder, 'dist/mlflow.k8s.yaml'), 'utf8')).toBe(readFileSync(join(root, 'dist/mlflow.k8s.yaml'), 'utf8'));
+  // whatever files they stand in
+  const objects = (...files: string[]) => files.flatMap((file) => readFileSync(file, 'utf8').trimEnd().split('\n---\n')).sort();
+  const manifests = (app: string) => readdirSync(join(app, 'dist')).filter((name) => name.endsWith('.k8s.yaml')).map((name) => join(app, 'dist', name));
+  expect(objects(...manifests(folder))).toEqual(objects(...manifests(root)));
 }, 60_000);
 
 test.each([
@@ -118,12 +135,12 @@ describe('with the sources of the libraries beside it, in place of their package
     run(folder, 'go', 'mod', 'edit', ...Object.entries(modules).map(([module, path]) => `-replace=${module}=${path}`));
     run(folder, 'go', 'mod', 'tidy');
     run(folder, 'go', 'run', '.');
-    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+    expect(made(folder)).toEqual(expected);
 
     const imports = readFileSync(join(folder, 'main.go'), 'utf8').split('func main()')[0].replace(/.*\/k8s"\n/, '');
     writeFileSync(join(folder, 'main.go'), `${imports}func main() {\n${fromGuide('go')}}\n`);
     run(folder, 'go', 'run', '.');
-    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toContain('storage: 20Gi');
+    expect(made(folder)[0]).toContain('storage: 20Gi');
   }, 900_000);
 
   test('Java: the classes give the same bytes', () => {
@@ -134,8 +151,8 @@ describe('with the sources of the libraries beside it, in place of their package
     const guide = `${imports}public class Guide {\n  public static void main(String[] args) {\n${fromGuide('java')}  }\n}\n`;
     writeFileSync(join(folder, 'src/main/java/app/Guide.java'), guide);
     run(folder, 'mvn', '--batch-mode', '--quiet', 'compile', 'exec:java');
-    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toBe(expected);
+    expect(made(folder)).toEqual(expected);
     run(folder, 'mvn', '--batch-mode', '--quiet', 'exec:java', '-Dexec.mainClass=app.Guide');
-    expect(readFileSync(join(folder, MANIFEST), 'utf8')).toContain('storage: 20Gi');
+    expect(made(folder)[0]).toContain('storage: 20Gi');
   }, 900_000);
 });

@@ -69,12 +69,12 @@ def app(tmp_path_factory, tarball):
 
 
 def test_the_tutorial_makes_the_app_of_the_repository(app):
-    assert (app / "dist/mlflow.k8s.yaml").read_bytes() == (ROOT / "dist/mlflow.k8s.yaml").read_bytes()
+    for name in ("mlflow.k8s.yaml", "mlflow-programs.k8s.yaml"):
+        assert (app / "dist" / name).read_bytes() == (ROOT / "dist" / name).read_bytes()
 
 
 def test_the_commands_of_the_readme(app, tmp_path):
     shutil.copytree(app / "dist", tmp_path / "dist")
-    shutil.copy(ROOT / "lib/tracking-server/start-mlflow.py", tmp_path)
     sections = ("--section", "Apply", "--section", "Log a model", "--section", "When something is wrong")
     with tracking_server() as uri:
         addresses = ("http://mlflow-service.mlflow.svc.cluster.local:5000", "http://127.0.0.1:5000")

@@ -50,8 +50,10 @@ beforeAll(() => {
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
 test('the app of the tutorial gives the YAML of dist/', () => {
-  const [tutorial, dist] = [app, root].map((folder) => readFileSync(join(folder, 'dist/mlflow.k8s.yaml'), 'utf8'));
-  expect(tutorial).toBe(dist);
+  for (const name of ['mlflow.k8s.yaml', 'mlflow-programs.k8s.yaml']) {
+    const [tutorial, dist] = [app, root].map((folder) => readFileSync(join(folder, 'dist', name), 'utf8'));
+    expect(tutorial).toBe(dist);
+  }
 });
 
 test('every program in TypeScript, of all documents, has the right types', () => {

@@ -3,10 +3,12 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -42,6 +44,28 @@ def pods(component, namespace=NAMESPACE):
 
 def execute(target, *command, namespace=NAMESPACE):
     return kubectl("exec", "--namespace", namespace, target, "--", *command)
+
+
+def processes_arguments(target, namespace=NAMESPACE):
+    """Arguments of process 1 of a container."""
+    return execute(target, "cat", "/proc/1/cmdline", namespace=namespace).split("\0")[:-1]
+
+
+def client_doctor(directory, namespace=NAMESPACE):
+    """The program that examines the server from outside, by the line of the guide that prints it."""
+    file = pathlib.Path(directory) / "mlflow_doctor.py"
+    where = ("--namespace", namespace, "--output", r"jsonpath={.data.mlflow_doctor\.py}")
+    file.write_text(kubectl("get", "configmap", "mlflow-preflight", *where))
+    return file
+
+
+def run_client_doctor(file, *arguments, **variables):
+    """Exit code and output of it in an environment that has nothing of this cluster but the URL."""
+    command = [sys.executable, "-I", str(file), *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | variables
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stdout
 
 
 def secret_value(secret, key, namespace=NAMESPACE):

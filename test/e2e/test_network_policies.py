@@ -54,6 +54,7 @@ SERVICES = [
         ("tracking-server", "mlflow-server", SERVER),
         ("store-monitor", "mlflow-monitor", MONITOR),
         ("artifact-store", "minio", S3),
+        ("artifact-store", "minio-headless", S3),
         ("backend-store", "postgres", POSTGRES),
     )
 ] + [("kubernetes", "kubernetes.default.svc.cluster.local.", 443)]

@@ -27,12 +27,14 @@ from sklearn.linear_model import LogisticRegression
 from cluster import (
     CLIENTS,
     PROD,
+    client_doctor,
     execute,
     get,
     kubectl,
     places_of_secrets,
     pod_with_python,
     pods,
+    run_client_doctor,
     run_python,
     say,
     secret_value,
@@ -184,6 +186,16 @@ def test_a_user_with_read_reads_and_does_not_write(uri, admin, user, memory):
 def test_the_doctor_is_well():
     text = execute("deployment/mlflow", "python3", "/app/start-mlflow.py", "doctor", namespace=PROD)
     assert "\u2717" not in text and "\u2713 tracking server" in text
+
+
+def test_the_client_doctor_of_the_configmap_works_from_outside(uri, login, tmp_path):
+    file = client_doctor(tmp_path, PROD)
+    code, text = run_client_doctor(file, uri)
+    assert code == 9 and "the tracking server wants a login" in text, text
+    access = {"MLFLOW_TRACKING_USERNAME": login["username"], "MLFLOW_TRACKING_PASSWORD": login["password"]}
+    code, text = run_client_doctor(file, uri, **access)
+    assert code == 0 and "\u2717" not in text and "\u2713 upload through the server" in text, text
+    assert login["password"] not in text
 
 
 def scrapes(monitor):

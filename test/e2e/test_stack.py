@@ -23,6 +23,7 @@ from cluster import (
     kubectl,
     places_of_secrets,
     pods,
+    processes_arguments,
     ready,
     say,
     servers,
@@ -87,9 +88,13 @@ def test_the_namespace_enforces_restricted():
 def test_the_log_says_which_credentials_and_process_1_is_mlflow():
     log = kubectl("logs", "--namespace", NAMESPACE, "deployment/mlflow")
     assert "Starting MLflow with AWS credentials: minio...\n" in log
-    argv = execute("deployment/mlflow", "cat", "/proc/1/cmdline").split("\0")
+    argv = processes_arguments("deployment/mlflow")
     assert any(argument.endswith("/mlflow") for argument in argv[:2]), argv
     assert argv[2:4] == ["server", "--host=0.0.0.0"]
+
+
+def test_the_monitor_runs_the_package_of_the_preflight():
+    assert processes_arguments("deployment/mlflow-monitor")[1:3] == ["/app/preflight", "monitor"]
 
 
 def test_the_pod_is_at_rest_within_450_mib():
@@ -103,6 +108,12 @@ def test_the_pod_is_at_rest_within_450_mib():
     usage, cache = int(figures["usage"]), int(figures.get("total_cache") or figures["file"])
     say(f"memory of the tracking server: {(usage - cache) / MIB:.0f} MiB, and {cache / MIB:.0f} MiB of page cache")
     assert (usage - cache) / MIB <= 450
+
+
+def test_the_pod_of_minio_has_a_name_of_its_own():
+    """A StatefulSet gives it one by its headless Service, whose name that of MinIO itself is not."""
+    script = "import socket; print(socket.gethostbyname('minio-0.minio-headless'))"
+    assert execute("deployment/mlflow", "python3", "-c", script).strip() == pods("artifact-store")[0]["status"]["podIP"]
 
 
 def test_both_names_resolve_in_the_cluster():
@@ -262,6 +273,17 @@ def test_two_servers_on_an_empty_database_start_without_a_crash():
     wait_for_servers(120, SERVERS + 1)
     texts = [kubectl("logs", "--namespace", NAMESPACE, pod["metadata"]["name"]) for pod in pods("tracking-server")]
     assert sum("The database is empty: initialising it" in text for text in texts) == 1
+
+
+def test_a_bootstrap_job_never_gives_up():
+    """What it waits for may take longer than any limit; a Job that failed would have to be deleted by hand."""
+    specs = {job["metadata"]["labels"]["app.kubernetes.io/component"]: job["spec"] for job in get("jobs")["items"]}
+    assert {part: spec["backoffLimit"] for part, spec in specs.items()} == {
+        part: 2**31 - 1 for part in ("artifact-store-bootstrap", "backend-store-bootstrap")
+    }
+    assert {spec["template"]["spec"]["restartPolicy"] for spec in specs.values()} == {"OnFailure"}
+    for spec in specs.values():
+        assert "activeDeadlineSeconds" not in spec and "activeDeadlineSeconds" not in spec["template"]["spec"]
 
 
 def test_the_jobs_ended_once_and_well():

@@ -1,17 +1,55 @@
 """What the pods say, and whether they heal, when something is wrong. Runs after test_stack.py, on the same stack."""
 
 import base64
+import contextlib
 import json
-import pathlib
 import subprocess
-import sys
 
 import mlflow
 import pytest
 
-from cluster import DIST, NAMESPACE, execute, get, kubectl, pods, ready, tracking_server, wait_until
+from cluster import (
+    DIST,
+    NAMESPACE,
+    client_doctor,
+    execute,
+    get,
+    kubectl,
+    pod_with_python,
+    pods,
+    ready,
+    run_client_doctor,
+    say,
+    tracking_server,
+    wait_until,
+)
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "lib/tracking-server/start-mlflow.py"
+# asks again and again, each time on a connection of its own, until its standard input ends
+LOAD = f"""
+import http.client, json, sys, threading, time, urllib.request
+URLS = [
+    "http://mlflow-service.{NAMESPACE}.svc.cluster.local:5000" + path
+    for path in ("/health", "/api/2.0/mlflow/experiments/get?experiment_id=0")
+]
+over, answers, failures = threading.Event(), [], []
+def ask(url):
+    while not over.is_set():
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                response.read()
+            answers.append(time.time())
+        except (OSError, http.client.HTTPException) as error:
+            failures.append([time.time(), url, repr(error)])
+        time.sleep(0.02)
+threads = [threading.Thread(target=ask, args=(url,)) for url in URLS * 2]
+for thread in threads:
+    thread.start()
+sys.stdin.read()
+over.set()
+for thread in threads:
+    thread.join()
+print(json.dumps({{"answers": len(answers), "failures": failures}}))
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,6 +143,63 @@ def test_the_doctor_finds_a_healthy_stack_healthy():
     assert code == 0 and json.loads(text)["ok"] is True
 
 
+def test_a_change_of_the_preflight_reaches_the_pods_without_new_ones():
+    """The kubelet refreshes the folder, so that a better sentence costs no restart; what runs goes on."""
+
+    def state():
+        parts = [pod for part in ("tracking-server", "store-monitor") for pod in pods(part)]
+        return {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in parts}
+
+    def seen(mark):
+        script = f"print({mark!r} in open('/app/preflight/problem.py').read())"
+        places = ("deployment/mlflow", "deployment/mlflow-monitor")
+        return [execute(place, "python3", "-c", script).strip() for place in places]
+
+    before, mark = state(), "# a change that reaches the pods"
+    text = get("configmap", "mlflow-preflight")["data"]["problem.py"]
+    try:
+        patch = json.dumps({"data": {"problem.py": f"{text}\n{mark}\n"}})
+        kubectl("patch", "configmap", "mlflow-preflight", "--namespace", NAMESPACE, "--patch", patch)
+        # the kubelet looks every minute or so
+        wait_until("the pods have the new preflight", 180, lambda: seen(mark) == ["True", "True"])
+        assert state() == before
+        assert doctor()[0] == 0
+    finally:
+        kubectl("apply", "--filename", str(DIST))
+
+
+@contextlib.contextmanager
+def under_load():
+    """Requests to the Service from a pod of another namespace, as a notebook makes them; gives what became of them."""
+    pod = json.dumps(pod_with_python("load", "default", "import time; time.sleep(3600)"))
+    kubectl("apply", "--filename", "-", stdin=pod)
+    kubectl("wait", "--for=condition=ready", "pod/load", "--namespace", "default", "--timeout=120s")
+    command = ["kubectl", "exec", "--stdin", "--namespace", "default", "load", "--", "python3", "-c", LOAD]
+    load, result = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True), {}
+    try:
+        yield result
+        output, _ = load.communicate(timeout=60)
+        assert load.returncode == 0, output
+        result.update(json.loads(output))
+    finally:
+        load.kill()
+        kubectl("delete", "pod/load", "--namespace", "default", "--wait=false")
+
+
+def test_a_rollout_under_requests_has_no_failed_request():
+    """A pod that is asked to stop serves on until no request comes to it any more (preStop)."""
+    (old,) = pods("tracking-server")
+    with under_load() as requests:
+        kubectl("rollout", "restart", "deployment/mlflow", "--namespace", NAMESPACE)
+        kubectl("rollout", "status", "deployment/mlflow", "--namespace", NAMESPACE, "--timeout=3m")
+        healed()
+    (new,) = pods("tracking-server")
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    say(f"{requests['answers']} requests answered during the rollout")
+    assert requests["failures"] == []
+    assert requests["answers"] > 200
+
+
 def test_a_wrong_secret_key(changed):
     changed("minio-user", "AWS_SECRET_ACCESS_KEY", "not-the-secret-key")
     restart()
@@ -183,14 +278,17 @@ def test_an_endpoint_without_scheme_leaves_the_old_pod_in_service():
     healed()
 
 
-def test_an_old_experiment_is_found_by_the_doctor_on_both_sides(client):
+def test_an_old_experiment_is_found_by_the_doctor_on_both_sides(client, tmp_path):
+    file, uri = client_doctor(tmp_path), mlflow.get_tracking_uri()
+    assert run_client_doctor(file, uri)[0] == 0
     old = client.create_experiment("from before", artifact_location="s3://mlflow-bucket/from-before")
     code, text = doctor()
     assert code == 10 and f'{old} "from before" at s3://mlflow-bucket/from-before' in text and "Make a new experiment" in text
-    command = [sys.executable, str(SCRIPT), "doctor", "--client", mlflow.get_tracking_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 10 and "from before" in result.stdout, result.stdout + result.stderr
+    code, text = run_client_doctor(file, uri)
+    assert code == 10 and "from before" in text, text
+    code, text = run_client_doctor(file, "--json", MLFLOW_TRACKING_URI=uri)
+    assert code == 10 and json.loads(text)["ok"] is False
     client.delete_experiment(old)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    code, text = run_client_doctor(file, uri)
+    assert code == 0, text
     assert doctor()[0] == 0

@@ -13,7 +13,7 @@ const PROMTOOL = program('PROMTOOL', 'promtool', GET_PROMETHEUS, ['--version']);
 type Series = Record<string, string | undefined>;
 
 const chart = Testing.chart();
-new MlflowStack(chart, 'Stack', { trackingServer: { metrics: { alertLabels: { team: 'vision' } } } });
+new MlflowStack(chart, 'Stack', { metrics: { alertLabels: { team: 'vision' } } });
 const objects = Testing.synth(chart);
 const rules = JSON.stringify(ofKind(objects, 'PrometheusRule')[0].spec);
 

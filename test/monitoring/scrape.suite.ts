@@ -9,7 +9,7 @@ import { Chart, Testing } from 'cdk8s';
 import { MlflowStack } from '../../lib';
 import { ofKind } from '../helpers';
 import { freePort, program, start, until } from '../processes';
-import { Environment, ROOT, scratch } from '../run-script';
+import { Environment, scratch, startScript } from '../run-script';
 import { GET_PROMETHEUS, dashboardOf, rulesOf } from './metrics';
 
 const MODULES = ['mlflow', 'prometheus_flask_exporter', 'boto3', 'psycopg2'];
@@ -24,7 +24,7 @@ jest.setTimeout(LIMIT_MS + 30_000);
 const NAMESPACES = ['working', 'broken', 'gone'];
 const charts = NAMESPACES.map((namespace) => {
   const chart = new Chart(Testing.app(), 'test', { namespace });
-  new MlflowStack(chart, 'Stack', { trackingServer: { metrics: {} } });
+  new MlflowStack(chart, 'Stack', { metrics: {} });
   return Testing.synth(chart);
 });
 
@@ -88,7 +88,7 @@ async function startMlflow(): Promise<{ url: string; database: string }> {
 /** The store monitor. Nothing listens at port 1. */
 async function startMonitor(uri: string, destination: string): Promise<string> {
   const port = await freePort();
-  serve([PYTHON, join(ROOT, 'lib/tracking-server/start-mlflow.py'), 'monitor', `--backend-store-uri=${uri}`, `--artifacts-destination=${destination}`], {
+  serve([PYTHON, startScript(), 'monitor', `--backend-store-uri=${uri}`, `--artifacts-destination=${destination}`], {
     STARTUP_MONITOR_PORT: String(port),
     MLFLOW_S3_ENDPOINT_URL: 'http://127.0.0.1:1',
     AWS_ACCESS_KEY_ID: 'nobody',

@@ -11,10 +11,10 @@ import { Credentials } from '../../lib/secrets/credentials';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
 import { until } from '../processes';
-import { Environment, ROOT, run, scratch } from '../run-script';
+import { Environment, run, scratch, startScript } from '../run-script';
 import { Minio, PYTHON, Postgres } from './servers';
 
-const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const SCRIPT = startScript();
 const KEY = 'minio-Ab12Cd34Ef56Gh';
 const SECRET = 'SecretKeyThatNobodyMaySee123456789012345';
 const PASSWORD = 'p@ss:w/o?rd#%20 &';

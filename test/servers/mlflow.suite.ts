@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Served, freePort, until } from '../processes';
-import { Environment, ROOT, Result, Script, lines, scratch } from '../run-script';
+import { Environment, Result, Script, lines, scratch, startScript } from '../run-script';
 import { PYTHON, Postgres } from './servers';
 
-const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const SCRIPT = startScript();
 const PG_PASSWORD = 'PgPasswordThatNobodyMaySee';
 const ADMIN_PASSWORD = 'AdminPasswordThatNobodyMaySee';
 const FLASK_KEY = 'FlaskKeyThatNobodyMaySee';

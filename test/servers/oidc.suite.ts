@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { IncomingHttpHeaders, OutgoingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import { Chart, Testing } from 'cdk8s';
-import { Credentials, MlflowStack, OidcOptions } from '../../lib';
+import { Credentials, IngressOptions, Login, MlflowStack, OidcOptions } from '../../lib';
 import { ofKind } from '../helpers';
 import { Served, freePort, program, until } from '../processes';
 import { Environment, Script, lines, scratch } from '../run-script';
@@ -101,16 +101,13 @@ class Browser {
 }
 
 /** The containers of a stack with login, on loopback: proxy and server, with their own flags and environment. */
-async function serve(staticPrefix: string | undefined, options: Partial<OidcOptions> = {}): Promise<number> {
+async function serve(staticPrefix: string | undefined, options: Partial<OidcOptions> = {}, route: Partial<IngressOptions> = { tls: { secretName: 'tls' } }): Promise<number> {
   const chart = new Chart(Testing.app(), 'test', { namespace: 'mlflow' });
   const clientCredentials = Credentials.fromSecretName(chart, 'Client', 'client');
   new MlflowStack(chart, 'Stack', {
-    trackingServer: {
-      staticPrefix,
-      deriveAllowedHosts: true,
-      oidc: { issuerUrl: issuer, clientCredentials, emailDomains: ['example.com'], allowedGroups: ['data-science'], ...options },
-      ingress: { hosts: [HOST], tls: { secretName: 'tls' } },
-    },
+    login: Login.oidc({ issuerUrl: issuer, clientCredentials, emailDomains: ['example.com'], allowedGroups: ['data-science'], ...options }),
+    ingress: { hosts: [HOST], ...route },
+    trackingServer: { settings: { staticPrefix, deriveAllowedHosts: true } },
   });
   const pods = Object.fromEntries(ofKind(Testing.synth(chart), 'Deployment').map(({ metadata, spec }) => [metadata.name, spec.template.spec.containers[0]]));
   const [server, proxy, directory] = [await freePort(), await freePort(), scratch()];
@@ -221,4 +218,13 @@ test('without bearerTokens a token opens nothing, and everything leads to the lo
   const headers = { Authorization: `Bearer ${await idToken(ADA)}` };
   const answer = await fetch(`http://127.0.0.1:${port}/api/2.0/mlflow/experiments/search`, { headers, redirect: 'manual' });
   expect({ status: answer.status, page: answer.headers.get('location')?.startsWith(issuer) }).toEqual({ status: 302, page: true });
+});
+
+test('behind a balancer that ends TLS before an Ingress without it, the login comes back by https', async () => {
+  const browser = new Browser(await serve('/mlflow', { externalUrl: `https://${HOST}/mlflow` }, {}));
+  const callback = await browser.logIn('/mlflow/', ADA);
+  expect({ status: callback.status, location: callback.headers.location }).toEqual({ status: 302, location: '/mlflow/' });
+  expect(callback.headers['set-cookie']!.find((text) => text.startsWith('_mlflow_oauth2_proxy='))).toMatch(/; Secure;/);
+  const search = await browser.ask('/mlflow/ajax-api/2.0/mlflow/experiments/search', 'POST', SEARCH);
+  expect({ status: search.status, body: search.body.includes('"experiments"') }).toEqual({ status: 200, body: true });
 });

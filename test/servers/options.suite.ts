@@ -2,10 +2,10 @@ import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { freePort, until } from '../processes';
-import { Environment, FakeProgram, ROOT, Result, Script, lines, scratch, splitWarnings } from '../run-script';
+import { Environment, FakeProgram, Result, Script, lines, scratch, splitWarnings, startScript } from '../run-script';
 import { Certificate, MariaDb, Minio, PYTHON, Postgres, certificate } from './servers';
 
-const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const SCRIPT = startScript();
 const PG_PASSWORD = 'PgPasswordThatNobodyMaySee';
 const MARIADB_PASSWORD = 'p@ss/w%C3%B6rd:NobodyMaySee';
 const AZURE_KEY = Buffer.from('AzureKeyThatNobodyMaySee').toString('base64');

@@ -5,10 +5,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, until } from '../processes';
-import { Environment, FakeProgram, ROOT, Result, Script, lines, scratch, splitWarnings } from '../run-script';
+import { Environment, FakeProgram, Result, Script, lines, scratch, splitWarnings, startScript } from '../run-script';
 import { Minio, PYTHON, Postgres } from './servers';
 
-const SCRIPT = join(ROOT, 'lib/tracking-server/start-mlflow.py');
+const SCRIPT = startScript();
 const BUCKET = 'mlflow-bucket';
 const KEY = 'minio-Ab12Cd34Ef56Gh';
 const SECRET = 'SecretKeyThatNobodyMaySee123456789012345';
@@ -603,11 +603,17 @@ describe('database', () => {
     await setRevision(HEAD);
   });
 
-  test.each([
-    ['another password', 'NotThePasswordOfTheUser'],
-    ['a newline at its end', `${PG_PASSWORD}\n`],
-  ])('password is %s', async (_case, PGPASSWORD) => {
-    expectFailure(await preflight({ PGPASSWORD }, [database()]), {
+  test.each(['PGPASSWORD', 'PGUSER'])('a newline at the end of %s is dropped', async (variable) => {
+    const value = { PGPASSWORD: PG_PASSWORD, PGUSER: 'mlflow' }[variable]!;
+
+    const start = await preflight({ [variable]: `${value}\n` }, [database()]);
+
+    expectStarted(start, /^WARNING: (key PGPASSWORD of Secret postgres-user \(PGPASSWORD\)|PGUSER) has white space/);
+    expect(start.mlflow.calls[0].env[variable]).toBe(value);
+  });
+
+  test('password is another', async () => {
+    expectFailure(await preflight({ PGPASSWORD: 'NotThePasswordOfTheUser' }, [database()]), {
       code: 6,
       cause: 'the database refuses the user',
       names: ['password authentication failed', 'logging in as mlflow', `127.0.0.1:${postgres.port}`, 'PGPASSWORD'],
@@ -675,7 +681,7 @@ describe('database', () => {
   });
 
   test.each([
-    ['older', 'a1', /backup.*upgradeSchema/],
+    ['older', 'a1', /backup.*preflight\.upgradeSchema/],
     ['newer', 'c3', /newer image/],
   ])('schema is %s', async (state, revision, fix) => {
     await setRevision(revision);

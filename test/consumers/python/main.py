@@ -1,7 +1,6 @@
 from cdk8s import App, Chart, Duration, JsonPatch, Size
 from cdk8s_mlflow import (
     ArtifactTransfer,
-    BasicAuthOptions,
     CertificateOptions,
     ContainerResources,
     Credentials,
@@ -9,13 +8,17 @@ from cdk8s_mlflow import (
     GarbageCollectionOptions,
     ImageOptions,
     IngressOptions,
+    Login,
     MetricsOptions,
     MlflowStack,
     PodDisruptionBudgetOptions,
     PodOptions,
     Postgres,
+    PreflightOptions,
+    ProgramsChart,
     ResourcePresets,
     S3AddressingStyle,
+    ServerSettings,
     TlsOptions,
     TopologySpread,
     TrackingServerOptions,
@@ -25,6 +28,7 @@ from cdk8s_plus_28 import k8s
 
 app = App()
 chart = Chart(app, "ml-platform", namespace="ml-platform", labels={"team": "vision"})
+ProgramsChart(app, "ml-platform-programs", chart=chart)
 
 stack = MlflowStack(
     chart,
@@ -44,25 +48,27 @@ stack = MlflowStack(
         credentials=Credentials.from_secret_name(chart, "Keys", "s3-keys", username_key="key-id", password_key="secret"),
     ),
     images=ImageOptions(registry="registry.example.com/mirror", pull_secrets=["registry-login"]),
+    login=Login.basic_auth(admin_username="root"),
+    ingress=IngressOptions(
+        hosts=["mlflow.example.com"], tls=TlsOptions(certificate=CertificateOptions(issuer_name="letsencrypt"))
+    ),
+    metrics=MetricsOptions(alert_labels={"team": "vision"}),
+    garbage_collection=GarbageCollectionOptions(older_than=Duration.days(7)),
+    pod_disruption_budget=PodDisruptionBudgetOptions(min_available=1),
     tracking_server=TrackingServerOptions(
         replicas=2,
-        allowed_hosts=["mlflow.example.com", "mlflow-service:*"],
         artifact_transfer=ArtifactTransfer.DIRECT,
-        startup_deadline=Duration.minutes(3),
         resources=ResourcePresets.MEDIUM,
-        static_prefix="/runs",
-        x_frame_options=XFrameOptions.DENY,
-        ingress=IngressOptions(
-            hosts=["mlflow.example.com"], tls=TlsOptions(certificate=CertificateOptions(issuer_name="letsencrypt"))
+        settings=ServerSettings(
+            allowed_hosts=["mlflow.example.com", "mlflow-service:*"],
+            static_prefix="/runs",
+            x_frame_options=XFrameOptions.DENY,
         ),
-        basic_auth=BasicAuthOptions(admin_username="root"),
-        metrics=MetricsOptions(alert_labels={"team": "vision"}),
-        garbage_collection=GarbageCollectionOptions(older_than=Duration.days(7)),
-        pod_disruption_budget=PodDisruptionBudgetOptions(min_available=1),
+        preflight=PreflightOptions(startup_deadline=Duration.minutes(3)),
         pod=PodOptions(
             topology_spread=[TopologySpread(topology_key="topology.kubernetes.io/zone")], priority_class_name="business-critical"
         ),
-        extra_args=["--gunicorn-opts=--timeout=120"],
+        extra_args=["--uvicorn-opts=--timeout-keep-alive=120"],
         extra_env=[
             k8s.EnvVar(name="MLFLOW_LOGGING_LEVEL", value="WARNING"),
             k8s.EnvVar(
@@ -73,7 +79,14 @@ stack = MlflowStack(
     ),
 )
 
-stack.tracking_server.deployment.add_json_patch(JsonPatch.add("/spec/template/spec/fieldOfTheFuture", {"enabled": True}))
+# what an add-on of the program's own does
+server = stack.tracking_server
+server.add_variable(chart, name="OTEL_SERVICE_NAME", value=server.name)
+server.allow_to(
+    k8s.NetworkPolicyEgressRule(ports=[k8s.NetworkPolicyPort(protocol="TCP", port=k8s.IntOrString.from_number(4317))])
+)
+
+server.deployment.add_json_patch(JsonPatch.add("/spec/template/spec/fieldOfTheFuture", {"enabled": True}))
 k8s.KubeConfigMap(
     chart,
     "Client",

@@ -1,9 +1,10 @@
 // A stack with all options of a production that the test cluster can run. `test/e2e/conftest.py` applies it.
 import { App, Chart, Duration, Size } from 'cdk8s';
-import { Minio, MlflowStack } from '../../../lib';
+import { Login, Minio, MlflowStack, ProgramsChart } from '../../../lib';
 
 const app = new App();
-const chart = new Chart(app, 'prod', { namespace: 'mlflow-prod' });
+const chart = new Chart(app, 'mlflow', { namespace: 'mlflow-prod' });
+new ProgramsChart(app, 'mlflow-programs', { chart });
 const topologySpread = [{ topologyKey: 'kubernetes.io/hostname' }];
 new MlflowStack(chart, 'Stack', {
   pod: { topologySpread },
@@ -15,16 +16,15 @@ new MlflowStack(chart, 'Stack', {
     quota: Size.gibibytes(5),
     pod: { topologySpread },
   }),
+  login: Login.basicAuth(),
+  ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
+  httpRoute: { hosts: ['gateway.example.com'], gatewayName: 'public', gatewayNamespace: 'gateways' },
+  metrics: {},
+  garbageCollection: { olderThan: Duration.seconds(1) },
+  podDisruptionBudget: {},
   trackingServer: {
     replicas: 2,
-    staticPrefix: '/mlflow',
-    deriveAllowedHosts: true,
-    ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
-    httpRoute: { hosts: ['gateway.example.com'], gatewayName: 'public', gatewayNamespace: 'gateways' },
-    basicAuth: {},
-    metrics: {},
-    garbageCollection: { olderThan: Duration.seconds(1) },
-    podDisruptionBudget: {},
+    settings: { staticPrefix: '/mlflow', deriveAllowedHosts: true },
     networkPolicy: { clients: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'mlflow-clients' } } }] },
   },
 });

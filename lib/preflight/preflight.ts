@@ -1,7 +1,7 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { PreflightPackage } from './preflight-package';
-import { PREFLIGHT } from '../assets.generated';
+import { MLFLOW_DOCTOR_PY } from '../assets.generated';
 import type { TrackingServer } from '../tracking-server/tracking-server';
 import { ofServer } from '../validation/add-on';
 import { place } from '../validation/place';
@@ -72,7 +72,7 @@ export class Preflight extends Construct {
    * The program that examines a tracking server from a notebook, `mlflow_doctor.py`: one file that needs Python only. It is also
    * in the ConfigMap, under this name.
    */
-  public static readonly CLIENT_DOCTOR: string = PREFLIGHT['mlflow_doctor.py'];
+  public static readonly CLIENT_DOCTOR: string = MLFLOW_DOCTOR_PY;
 
   /** ConfigMap `<name of the server>-preflight` with the Python package. */
   public readonly configMap: k8s.KubeConfigMap;

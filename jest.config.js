@@ -2,6 +2,8 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
+  // one a core: most of the time a program of a test has it, and jest waits
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   globalSetup: '<rootDir>/test/temporary-folder.setup.ts',
   globalTeardown: '<rootDir>/test/temporary-folder.teardown.ts',

@@ -1,9 +1,10 @@
-// Compiles the library into build/ and writes .jsii, the description of its API for the other languages.
+// Compiles the library into build/, with the command beside it, and writes .jsii, the description of its API for the other languages.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.mjs';
 import { embed } from './embed.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -20,4 +21,6 @@ const { status, stdout, stderr } = spawnSync(process.execPath, [jsii, ...silence
 if (status !== 0) {
   console.error(`${stdout}${stderr}`.replace(/^!!.*\n/gm, ''));
   process.exitCode = 1;
+} else {
+  bundle();
 }

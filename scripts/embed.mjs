@@ -9,11 +9,22 @@ const target = join(root, 'lib/assets.generated.ts');
 const assets = {
   MAKE_BUCKET_SH: 'lib/artifact-store/make-bucket.sh',
   MAKE_DATABASE_SH: 'lib/backend-store/make-database.sh',
-  PROXIED_ARTIFACTS_PY: 'lib/proxied-artifacts/proxied_artifacts.py',
   FILL_SECRETS_PY: 'lib/secrets/fill-secrets.py',
+  OUTDATED_PODS_PY: 'lib/secrets/outdated_pods.py',
+  SECRET_API_PY: 'lib/secrets/secret_api.py',
+  POSTGRES_READY_SH: 'lib/backend-store/postgres-ready.sh',
+  BACKUP_DATABASE_SH: 'lib/backup/backup-database.sh',
+  COPY_OBJECTS_SH: 'lib/backup/copy-objects.sh',
+  SCHEMA_BACKUP_SH: 'lib/upgrade/schema-backup.sh',
   START_MLFLOW_PY: 'lib/tracking-server/start-mlflow.py',
 };
-const preflight = 'lib/preflight/preflight';
+const packages = {
+  PREFLIGHT: 'lib/preflight/preflight',
+  APP_LAYERS: 'lib/plugins/app_layers',
+  BACKUP: 'lib/backup/mlflow_backup',
+  GUARD: 'lib/guard/mlflow_guard',
+  PROXIED_ARTIFACTS: 'lib/proxied-artifacts/proxied_artifacts',
+};
 
 /** The text of a file as a literal of one line: the file to read is the program itself. */
 function literal(path) {
@@ -22,9 +33,11 @@ function literal(path) {
 
 export function embed() {
   const constants = Object.entries(assets).map(([name, path]) => `\n/** ${path} */\nexport const ${name} = ${literal(path)};\n`);
-  const modules = readdirSync(join(root, preflight)).filter((name) => name.endsWith('.py')).sort();
-  const entries = modules.map((name) => `  '${name}': ${literal(`${preflight}/${name}`)},\n`);
-  constants.push(`\n/** ${preflight} */\nexport const PREFLIGHT: { [file: string]: string } = {\n${entries.join('')}};\n`);
+  for (const [name, folder] of Object.entries(packages)) {
+    const modules = readdirSync(join(root, folder)).filter((file) => /\.py$|^mlflow$/.test(file)).sort();
+    const entries = modules.map((file) => `  '${file}': ${literal(`${folder}/${file}`)},\n`);
+    constants.push(`\n/** ${folder} */\nexport const ${name}: { [file: string]: string } = {\n${entries.join('')}};\n`);
+  }
   constants.push("\nexport const MLFLOW_DOCTOR_PY = PREFLIGHT['mlflow_doctor.py'];\n");
   const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const ranges = Object.entries(peerDependencies).map(([name, range]) => `  '${name}': '${range}',\n`);

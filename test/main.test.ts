@@ -43,7 +43,7 @@ function contents(path: string): { [name: string]: string } {
   return Object.fromEntries(files.map(({ parentPath, name }) => [relative(path, join(parentPath, name)), readFileSync(join(parentPath, name), 'utf8')]));
 }
 
-const SUCCESS = { status: 0, stdout: '', stderr: '' };
+const SUCCESS = { status: 0, stdout: expect.stringMatching(/^Next: kubectl apply -f .+\/$/m) as string, stderr: '' };
 
 /** A main.ts whose one chart is `app` with `statements` in it. */
 const program = (statements: string) => `
@@ -137,6 +137,32 @@ describe('the manifests', () => {
     expect(readdirSync(out).sort()).toEqual(['charts', 'deep', 'empty', 'mine', 'mlflow-programs.k8s.yaml', 'mlflow.k8s.yaml', 'prod']);
   });
 
+  test('are told: each file with its objects and their namespace, and the command that applies them', () => {
+    const count = (file: string) => parseAllDocuments(contents(first)[file]).length;
+    const told = [
+      `dist/mlflow-programs.k8s.yaml: ${count('mlflow-programs.k8s.yaml')} objects, namespace mlflow`,
+      `dist/mlflow.k8s.yaml: ${count('mlflow.k8s.yaml')} objects, namespace mlflow`,
+      'Next: kubectl apply -f dist/',
+      `dist/prod/mlflow-programs.k8s.yaml: ${count('prod/mlflow-programs.k8s.yaml')} objects, namespace mlflow-prod`,
+      `dist/prod/mlflow.k8s.yaml: ${count('prod/mlflow.k8s.yaml')} objects, namespace mlflow-prod`,
+      'Next: kubectl apply -f dist/prod/',
+    ].join('\n');
+    expect(synth(root, {})).toEqual({ status: 0, stdout: `${told}\n`, stderr: '' });
+  });
+
+  test('are told beside the output of the CLI, which keeps that of the app; of the folder that it throws away nothing is told', () => {
+    const cli = { CDK8S_RECORD_CONSTRUCT_METADATA: 'false', TMPDIR: directory() };
+    expect(synth(root, { ...cli, CDK8S_OUTDIR: 'dist' })).toEqual({ status: 0, stdout: '', stderr: expect.stringContaining('\nNext: kubectl apply -f dist/prod/\n') as string });
+    expect(synth(root, { ...cli, CDK8S_OUTDIR: join(cli.TMPDIR, 'cdk8s-1') })).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  test('are told without a namespace where they are in none, and with each of several', () => {
+    const object = (name: string, namespace?: string) => `new ApiObject(chart, '${name}', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '${name}'${namespace ? `, namespace: '${namespace}'` : ''} }, data: { text: 'a\\n  namespace: no\\n' } });`;
+    const main = (...objects: string[]) => checkout(program(`const chart = new Chart(app, 'a');\n${objects.join('\n')}`).replace('App, ', 'ApiObject, App, '));
+    expect(synth(main(object('a')), {}).stdout).toBe('dist/a.k8s.yaml: 1 object\nNext: kubectl apply -f dist/\n');
+    expect(synth(main(object('a', 'x'), object('b', 'y'), object('c', 'x')), {}).stdout).toBe('dist/a.k8s.yaml: 3 objects, namespace x, y\nNext: kubectl apply -f dist/\n');
+  });
+
   test('are short enough to be read: at most 1,800 lines with the defaults', () => {
     expect(contents(first)['mlflow.k8s.yaml'].split('\n').length).toBeLessThanOrEqual(1800);
   });
@@ -178,7 +204,7 @@ describe('the environments', () => {
     }
     const namesOf = (name: 'dev' | 'prod') => ofKind(objects(programs[name]), 'ConfigMap').map(({ metadata }) => metadata.name);
     const names = namesOf('dev');
-    expect(names.sort()).toEqual(['minio-bootstrap', 'mlflow-fill-secrets', 'mlflow-plugins', 'mlflow-preflight', 'mlflow-startup-script', 'postgres-bootstrap']);
+    expect(names.sort()).toEqual(['minio-bootstrap', 'mlflow-fill-secrets', 'mlflow-guard', 'mlflow-layers', 'mlflow-preflight', 'mlflow-preflight-relocate', 'mlflow-startup-script', 'mlflow-transfer', 'mlflow-transfer-info', 'postgres', 'postgres-bootstrap']);
     expect(namesOf('prod').filter((name) => !names.includes(name))).toEqual(['mlflow-dashboard']);
   });
 

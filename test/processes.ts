@@ -4,17 +4,15 @@ import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:f
 import { AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Environment, scratch } from './run-script';
+import { Environment, endsBeforeCleaning, scratch } from './run-script';
 
 const LIMIT_MS = 20_000;
 
 const servers = new Set<ChildProcess>();
 /** Files with what the servers print, by command. */
-const outputs: [command: string, file: string][] = [];
+const outputs: [command: string, file: string, child: ChildProcess][] = [];
 
-afterAll(async () => {
-  await Promise.all([...servers].map((server) => end(server)));
-});
+endsBeforeCleaning(() => Promise.all([...servers].map((server) => end(server))));
 
 export function isExecutable(path: string): boolean {
   try {
@@ -67,9 +65,9 @@ export async function until<T>(what: string, action: () => Promise<T | undefined
 export function start(command: string[], env: Environment, user: { uid?: number; gid?: number } = {}): ChildProcess {
   const output = join(scratch(), 'output');
   const log = openSync(output, 'w');
-  outputs.push([command.join(' '), output]);
   const child = spawn(command[0], command.slice(1), { cwd: '/', env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', log, log], detached: true, ...user });
   closeSync(log);
+  outputs.push([command.join(' '), output, child]);
   servers.add(child);
   child.on('exit', () => servers.delete(child));
   return child;
@@ -99,5 +97,10 @@ export class Served {
 
   public async stop(): Promise<void> {
     await end(this.child, 'SIGTERM');
+  }
+
+  /** What it has printed so far. */
+  public get printed(): string {
+    return readFileSync(outputs.find(([, , child]) => child === this.child)![1], 'utf8');
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { createSourceFile, isExportDeclaration, isImportDeclaration, isNamedExports, isNamedImports, isStringLiteral, ScriptTarget, Statement } from 'typescript';
+import { createSourceFile, isExportDeclaration, isImportDeclaration, isStringLiteral, ScriptTarget } from 'typescript';
 import { ROOT } from './run-script';
 
 const LIB = join(ROOT, 'lib');
@@ -10,24 +10,14 @@ const MAX_LINES = 400;
 const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' }).filter((path) => /\.(ts|py|sh)$/.test(path) && path !== GENERATED).sort();
 const text = (path: string) => readFileSync(join(LIB, path), 'utf8');
 
-/** Whether a statement imports or exports types only, so that nothing is left of it at run time. */
-function isOfTypes(statement: Statement): boolean {
-  if (isExportDeclaration(statement)) {
-    return statement.isTypeOnly || (statement.exportClause !== undefined && isNamedExports(statement.exportClause) && statement.exportClause.elements.every(({ isTypeOnly }) => isTypeOnly));
-  }
-  if (!isImportDeclaration(statement) || statement.importClause === undefined) return false;
-  const { isTypeOnly, name, namedBindings } = statement.importClause;
-  return isTypeOnly || (name === undefined && namedBindings !== undefined && isNamedImports(namedBindings) && namedBindings.elements.every((element) => element.isTypeOnly));
-}
-
-/** The files of lib/ that each of them imports, types aside. */
+/** The files of lib/ that each of them imports. */
 const imports = new Map(
   files
     .filter((path) => path.endsWith('.ts'))
     .map((path) => {
       const { statements } = createSourceFile(path, text(path), ScriptTarget.Latest);
       const targets = statements.flatMap((statement) => {
-        if ((!isImportDeclaration(statement) && !isExportDeclaration(statement)) || isOfTypes(statement)) return [];
+        if ((!isImportDeclaration(statement) && !isExportDeclaration(statement))) return [];
         const { moduleSpecifier: from } = statement;
         if (from === undefined || !isStringLiteral(from) || !from.text.startsWith('.')) return [];
         const target = relative(LIB, join(LIB, dirname(path), `${from.text}.ts`));

@@ -22,14 +22,21 @@ export interface Result {
 }
 
 const directories: string[] = [];
-const running = new Set<ChildProcess>();
+const running = new Set<Script>();
+const endings: (() => Promise<unknown>)[] = [];
 
 jest.setTimeout(LIMIT_MS + 5_000);
 
-afterAll(() => {
-  running.forEach((child) => child.kill('SIGKILL'));
-  directories.forEach((directory) => rmSync(directory, { recursive: true, force: true }));
+afterAll(async () => {
+  running.forEach((script) => script.kill('SIGKILL'));
+  await Promise.all([...[...running].map(({ ended }) => ended), ...endings.map((ending) => ending())]);
+  directories.forEach((directory) => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
 });
+
+/** What is to end before the directories go: this file's hook runs before those of the files that import it. */
+export function endsBeforeCleaning(ending: () => Promise<unknown>): void {
+  endings.push(ending);
+}
 
 /** A fresh directory with these files, removed when the test file ends. */
 export function scratch(files: Record<string, string> = {}): string {
@@ -45,7 +52,7 @@ export function scratch(files: Record<string, string> = {}): string {
 /** Texts of the modules of the preflight, by file name. */
 export function preflightModules(): Record<string, string> {
   const folder = join(ROOT, 'lib/preflight/preflight');
-  const names = readdirSync(folder).filter((name) => name.endsWith('.py'));
+  const names = readdirSync(folder).filter((name) => name.endsWith('.py') || name === 'mlflow');
   return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }
 
@@ -69,7 +76,7 @@ export class Script {
     const env = { PYTHONDONTWRITEBYTECODE: '1', ...environment, PATH: [...path, process.env.PATH].join(':') };
     const child = spawn(command[0], command.slice(1), { cwd: tmpdir(), env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
-    running.add(child);
+    running.add(this);
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
@@ -77,7 +84,7 @@ export class Script {
       child.on('error', reject);
       child.on('close', (code) => {
         clearTimeout(limit);
-        running.delete(child);
+        running.delete(this);
         this.over = true;
         resolve({ pid: child.pid!, code, stdout: this.stdout, stderr: this.stderr, seconds: (Date.now() - started) / 1000 });
       });
@@ -92,6 +99,10 @@ export class Script {
     }
   }
 
+  public get pid(): number {
+    return this.child.pid!;
+  }
+
   public kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
@@ -99,6 +110,12 @@ export class Script {
 
 export function run(command: string[], environment: Environment, path: string[] = []): Promise<Result> {
   return new Script(command, environment, path).ended;
+}
+
+/** The fix of a message, which ends with what to run. */
+export function fixOf(message: string): string | undefined {
+  expect(lines(message).at(-1)).toMatch(/^ {2}run: {4}\S/);
+  return lines(message).find((line) => line.startsWith('  fix:'));
 }
 
 export function lines(text: string): string[] {

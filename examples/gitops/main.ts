@@ -1,7 +1,7 @@
-// Argo CD takes the YAML from this folder. It needs no hooks and no waves: what is not ready yet waits by itself. Nothing
-// drifts: the Secrets are declared without data, so self-healing and pruning leave alone what the cluster put into them.
+// Argo CD takes the YAML from this folder. It needs no waves: what is not ready yet waits by itself. The Jobs are hooks, which
+// run at each sync. Nothing drifts: the Secrets are declared without data, so self-healing and pruning leave alone what the cluster put into them.
 import { ApiObject, App, Chart } from 'cdk8s';
-import { MlflowStack, ProgramsChart } from 'cdk8s-mlflow';
+import { ArgoCdHooks, MlflowStack, ProgramsChart } from 'cdk8s-mlflow';
 
 const repository = { repoURL: 'https://git.example.com/platform/mlflow.git', targetRevision: 'main', path: 'dist' };
 
@@ -9,6 +9,7 @@ const stack = new App();
 const chart = new Chart(stack, 'mlflow', { namespace: 'mlflow' });
 new ProgramsChart(stack, 'mlflow-programs', { chart });
 new MlflowStack(chart, 'Stack');
+ArgoCdHooks.add(chart);
 stack.synth();
 
 const argo = new App();

@@ -1,5 +1,5 @@
 // The stack as a Helm chart, for those who install with Helm: cdk8s.yaml asks for the format. The values are set here, in
-// TypeScript; the chart has no values. Its name is that of the folder.
+// TypeScript; the chart has no values. Its name and what Artifact Hub shows of it are in chart.mjs.
 import { App, Chart } from 'cdk8s';
 import { MlflowStack, ProgramsChart } from 'cdk8s-mlflow';
 

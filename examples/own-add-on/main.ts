@@ -1,12 +1,12 @@
 // A tracking server put together from its parts, and an add-on that is not in the library. It does with the public ports of
 // the server what those of the library do: variables, volumes and connections, each set once, by an owner that faults name.
 import { App, Chart } from 'cdk8s';
-import { Credentials, Metrics, Minio, Oauth2Proxy, Postgres, ProgramsChart, ServerIngress, TrackingServer } from 'cdk8s-mlflow';
+import { Credentials, Metrics, Minio, Oauth2Proxy, Postgres, ProgramsChart, ServerIngress, TrackingServer, ITrackingServer } from 'cdk8s-mlflow';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 
 interface ModelProviderProps {
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
   readonly url: string;
   readonly cidr: string;
 }

@@ -32,14 +32,13 @@ const clients = ['ingress-nginx', 'monitoring', 'notebooks'].map((name) => ({
 new MlflowStack(chart, 'Stack', {
   images,
   pod,
-  backendStore: new Postgres(chart, 'BackendStore', { ...store, storageSize: Size.gibibytes(100), resources: ResourcePresets.MEDIUM }),
+  backendStore: new Postgres(chart, 'BackendStore', { ...store, storageSize: Size.gibibytes(100), resources: ResourcePresets.LARGE }),
   artifactStore: new Minio(chart, 'ArtifactStore', {
     ...store,
     storageSize: Size.tebibytes(2),
     quota: Size.tebibytes(1),
     versioning: true,
     lifecycleRules: [{ noncurrentExpireDays: 30 }],
-    console: false,
     tls: { secretName: 'minio-tls' },
   }),
   ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
@@ -54,7 +53,7 @@ new MlflowStack(chart, 'Stack', {
     pod: { topologySpread: [{ topologyKey: 'topology.kubernetes.io/zone' }] },
     networkPolicy: { clients },
     settings: {
-      connectionPool: { size: 5, maxOverflow: 5, recycle: Duration.minutes(30) },
+      connectionPool: { size: 5, maxOverflow: 45, recycle: Duration.minutes(30) },
       deriveAllowedHosts: true,
       xFrameOptions: XFrameOptions.DENY,
       logLevel: LogLevel.WARNING,

@@ -1,6 +1,6 @@
-import { ApiObject } from 'cdk8s';
+import { ApiObject, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
-import { RouteOptions, checkWay, routeHosts, routeTarget, routeUri } from './route';
+import { RouteOptions, artifactPaths, checkWay, routeHosts, routeTarget, routeUri, warnOfPlainPasswords } from './route';
 import { IRouteTarget } from './route-target';
 import { routeTls } from './tls';
 import { HttpRoute } from '../kube/objects';
@@ -8,7 +8,7 @@ import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 import { rejectTakenNames } from '../validation/unique-names';
-import { HttpRouteSpecRulesMatchesPathType } from '../../imports/gateway.networking.k8s.io';
+import { HttpRouteSpecRules, HttpRouteSpecRulesMatchesPathType } from '../../imports/gateway.networking.k8s.io';
 
 /**
  * HTTPRoute of the Gateway API with the web UI and the API.
@@ -75,7 +75,7 @@ export class ServerHttpRoute extends Construct {
   public constructor(scope: Construct, id: string, props: ServerHttpRouteProps) {
     super(place(scope, id), id);
     const { target: given, ...rest } = { ...props };
-    this.node.addValidation({ validate: () => (checkWay(checks, target), []) });
+    this.node.addValidation({ validate: () => (checkWay(checks, target), warnOfPlainPasswords(this, target, tls !== undefined), []) });
     const checks = new PropChecks(this);
     const target = routeTarget(this, checks, given);
     const options = checks.props(rest, SHAPE);
@@ -87,18 +87,17 @@ export class ServerHttpRoute extends Construct {
     checks.objectName('gatewayName', gateway);
     if (options.gatewayNamespace !== undefined) checks.objectName('gatewayNamespace', options.gatewayNamespace);
     if (options.sectionName !== undefined) checks.objectName('sectionName', options.sectionName);
+    const rule = (toService: string, toPath: string): HttpRouteSpecRules => ({
+      matches: [{ path: { type: HttpRouteSpecRulesMatchesPathType.PATH_PREFIX, value: toPath } }],
+      // with the defaults of the API server: in lists they look like a change to each apply
+      backendRefs: [{ group: '', kind: 'Service', name: toService, port, weight: 1 }],
+    });
     this.httpRoute = new HttpRoute(this, 'HttpRoute', {
       metadata: { ...metadata, annotations: checks.annotations('annotations', options.annotations) },
       spec: {
         parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: gateway, namespace: options.gatewayNamespace, sectionName: options.sectionName }],
         hostnames: hosts,
-        rules: [
-          {
-            matches: [{ path: { type: HttpRouteSpecRulesMatchesPathType.PATH_PREFIX, value: path } }],
-            // with the defaults of the API server: in lists they look like a change to each apply
-            backendRefs: [{ group: '', kind: 'Service', name: serviceName, port, weight: 1 }],
-          },
-        ],
+        rules: Lazy.any({ produce: () => [rule(serviceName, path), ...artifactPaths(target, rule)] }) as HttpRouteSpecRules[],
       },
     });
     this.certificate = tls?.certificate;

@@ -1,6 +1,6 @@
-import { ApiObject } from 'cdk8s';
+import { ApiObject, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
-import { RouteOptions, checkWay, routeHosts, routeTarget, routeUri } from './route';
+import { RouteOptions, artifactPaths, checkWay, routeHosts, routeTarget, routeUri, warnOfPlainPasswords } from './route';
 import { IRouteTarget } from './route-target';
 import { routeTls } from './tls';
 import { Ingress } from '../kube/objects';
@@ -50,6 +50,9 @@ const NGINX = {
   'nginx.ingress.kubernetes.io/proxy-send-timeout': '3600',
 };
 
+/** As much as a browser may send back in cookies, 8 KiB, and what else is in the headers. */
+const NGINX_LARGE_HEADERS = { 'nginx.ingress.kubernetes.io/proxy-buffer-size': '16k' };
+
 /**
  * Ingress with the web UI and the API of a tracking server.
  *
@@ -74,22 +77,24 @@ export class ServerIngress extends Construct {
   public constructor(scope: Construct, id: string, props: ServerIngressProps) {
     super(place(scope, id), id);
     const { target: given, ...rest } = { ...props };
-    this.node.addValidation({ validate: () => (checkWay(checks, target), []) });
+    this.node.addValidation({ validate: () => (checkWay(checks, target), warnOfPlainPasswords(this, target, tls !== undefined), []) });
     const checks = new PropChecks(this);
     const target = routeTarget(this, checks, given);
     const options = checks.props(rest, SHAPE);
-    const { name, namespace, labels, serviceName, path, externalUrl } = target.routeBackend;
+    const { name, namespace, labels, serviceName, path, externalUrl, largeHeaders } = target.routeBackend;
     const metadata = { name, namespace, labels };
     const hosts = routeHosts(checks, options.hosts);
     const tls = options.tls && routeTls(this, checks, options.tls, { metadata, hosts });
     if (options.className !== undefined) checks.objectName('className', options.className);
-    const backend = { service: { name: serviceName, port: { name: 'http' } } };
+    const rule = (toService: string, toPath: string): k8s.HttpIngressPath => ({ path: toPath, pathType: 'Prefix', backend: { service: { name: toService, port: { name: 'http' } } } });
+    // controllers take the longest path that fits
+    const paths = () => [rule(serviceName, path), ...artifactPaths(target, rule)];
     this.ingress = new Ingress(this, 'Ingress', {
-      metadata: { ...metadata, annotations: { ...NGINX, ...checks.annotations('annotations', options.annotations) } },
+      metadata: { ...metadata, annotations: { ...NGINX, ...(largeHeaders && NGINX_LARGE_HEADERS), ...checks.annotations('annotations', options.annotations) } },
       spec: {
         ingressClassName: options.className,
         ...(tls && { tls: [{ hosts, secretName: tls.secretName }] }),
-        rules: hosts.map((host) => ({ host, http: { paths: [{ path, pathType: 'Prefix', backend }] } })),
+        rules: hosts.map((host) => ({ host, http: { paths: Lazy.any({ produce: paths }) as unknown as k8s.HttpIngressPath[] } })),
       },
     });
     this.certificate = tls?.certificate;

@@ -1,5 +1,14 @@
 import { Construct } from 'constructs';
 
+/** Paths whose requests go to another Service than the rest: transfers of artifacts. */
+export interface ArtifactRoutes {
+  /** Name of the Service, with the port of the other one. */
+  readonly serviceName: string;
+
+  /** Beginnings of the paths, as whole parts of a path. */
+  readonly paths: string[];
+}
+
 /** Where the requests of a route go. */
 export interface RouteBackend {
   /** Name of the tracking server, which its routes have too. */
@@ -21,11 +30,25 @@ export interface RouteBackend {
   readonly path: string;
 
   /**
+   * Paths that go elsewhere, as known so far: a route asks at synth.
+   *
+   * @default - none
+   */
+  readonly artifactRoutes?: ArtifactRoutes;
+
+  /**
    * URL that clients outside of the cluster have, where the target knows it better than the route, whose TLS may end before it.
    *
    * @default - made of the first host of the route
    */
   readonly externalUrl?: string;
+
+  /**
+   * Whether the headers of an answer can be larger than the 4 KiB that proxies expect, since a session is in its cookies.
+   *
+   * @default false
+   */
+  readonly largeHeaders?: boolean;
 }
 
 /** What a route leads to: a tracking server, or the login before it. */

@@ -3,6 +3,7 @@ import { IRouteTarget } from './route-target';
 import { TlsOptions } from './tls';
 import { putBehind } from '../kube/chart-order';
 import { Connections } from '../kube/connections';
+import { ICredentials } from '../secrets/credentials';
 import { PropChecks } from '../validation/prop-checks';
 
 /** Options that routes of all kinds have. */
@@ -29,6 +30,11 @@ export function routeTarget(route: Construct, checks: PropChecks, target: IRoute
   return none;
 }
 
+/** What of a route goes to another Service than the rest, as known at synth. */
+export function artifactPaths<Rule>({ routeBackend: { artifactRoutes } }: IRouteTarget, rule: (service: string, path: string) => Rule): Rule[] {
+  return artifactRoutes === undefined ? [] : artifactRoutes.paths.map((path) => rule(artifactRoutes.serviceName, path));
+}
+
 /** Faults where a route leads to a server past the login before it, which may have been made later. */
 export function checkWay(checks: PropChecks, target: IRouteTarget): void {
   const [login] = (target as { readonly connections?: Connections }).connections?.isolatedBy ?? [];
@@ -39,6 +45,16 @@ export function checkWay(checks: PropChecks, target: IRouteTarget): void {
     rule: 'a route to the server leads past the login before it: nobody would be asked who they are, or NetworkPolicies would let nobody through',
     fix: `pass [${login}] as target`,
   });
+}
+
+/** Warns where users of a login of the server itself send their password without TLS. The login may have been made later. */
+export function warnOfPlainPasswords(route: Construct, target: IRouteTarget, tls: boolean): void {
+  const { clientCredentials } = target as { readonly clientCredentials?: ICredentials };
+  if (tls || clientCredentials === undefined || target.routeBackend.externalUrl?.startsWith('https:')) return;
+  console.warn(
+    `WARNING: [${route.node.path}] there is no tls, and the server has a login: users send their password with each request, and it can be read on the way. ` +
+      'Pass tls, unless TLS ends at a balancer before the route.',
+  );
 }
 
 /** The hosts of a route, checked. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
+import { existingBucket, existingRegion, inUri } from './s3-names';
 import { CertificateAuthority } from '../options/certificate-authority';
 import { caFile, destination, egressTo, existing, isHost, keyPrefix, remotePort, toAddress } from '../store/external-store';
 import { place } from '../validation/place';
@@ -9,6 +10,7 @@ import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 import { CREDENTIALS, withoutSecrets } from '../store/store';
 import { ICredentials } from '../secrets/credentials';
+import { generationVariable } from '../secrets/in-place-credentials';
 import { k8s } from '../../imports/k8s';
 
 const CA_FOLDER = '/etc/mlflow/artifact-store-ca';
@@ -61,9 +63,9 @@ export enum S3Checksums {
 /** Props of `ExternalS3`. */
 export interface ExternalS3Props {
   /**
-   * Bucket for the artifacts. It exists.
+   * Bucket for the artifacts: its name, the alias or the ARN of an access point. It exists, so the rules for making one do not matter.
    *
-   * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+   * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-access-points.html
    */
   readonly bucket: string;
 
@@ -75,7 +77,8 @@ export interface ExternalS3Props {
   readonly prefix?: string;
 
   /**
-   * URL of the S3 API: scheme, host and port, without the bucket.
+   * URL of the S3 API: scheme, host and port, without the bucket. It may have a path, as that of Supabase has: the S3 client signs
+   * it along, so whatever is before the store has to hand it on as it is.
    *
    * @default - that of AWS for the region
    */
@@ -219,11 +222,11 @@ export class ExternalS3 extends Construct implements IArtifactStore {
     super(place(scope, id), id);
     const checks = new PropChecks(this);
     props = checks.props(withoutSecrets(checks, props, ['credentials']), SHAPE);
-    this.bucket = checks.bucket('bucket', checks.required('bucket', props.bucket, 'none', 'the bucket', '"my-mlflow-artifacts"'));
-    this.artifactsDestination = destination(`s3://${this.bucket}`, keyPrefix(checks, props.prefix));
-    this.region = checks.region('region', props.region ?? 'us-east-1');
+    this.bucket = existingBucket(checks, 'bucket', checks.required('bucket', props.bucket, 'none', 'the bucket', '"my-mlflow-artifacts"'));
+    this.artifactsDestination = destination(`s3://${inUri(this.bucket)}`, keyPrefix(checks, props.prefix));
+    this.region = existingRegion(checks, 'region', props.region ?? 'us-east-1');
     this.endpointUrl = props.endpointUrl;
-    const endpoint = endpointOf(checks, props.endpointUrl);
+    const endpoint = endpointOf(checks, props.endpointUrl, this.bucket);
     if (endpoint !== undefined) checkEndpoint(checks, endpoint, this.bucket, this.region);
 
     this.credentials = props.credentials && existing(checks, props.credentials);
@@ -266,6 +269,7 @@ export class ExternalS3 extends Construct implements IArtifactStore {
         : [
             envFromSecret('AWS_ACCESS_KEY_ID', this.credentials.secretName, this.credentials.usernameKey),
             envFromSecret('AWS_SECRET_ACCESS_KEY', this.credentials.secretName, this.credentials.passwordKey),
+            ...generationVariable('AWS_CREDENTIALS_GENERATION', this.credentials),
           ]),
       ...variable('MLFLOW_S3_ENDPOINT_URL', props.endpointUrl),
       { name: 'AWS_DEFAULT_REGION', value: this.region },
@@ -284,7 +288,7 @@ function variable(name: string, value: string | undefined): k8s.EnvVar[] {
 }
 
 /** The endpoint, where it is one: what start-mlflow.py would refuse at the start of the pod is refused here. */
-function endpointOf(checks: PropChecks, given: string | undefined): URL | undefined {
+function endpointOf(checks: PropChecks, given: string | undefined, bucket: string): URL | undefined {
   if (given === undefined) return undefined;
   const fault = (rule: string, hidden = false) => {
     checks.fault({ prop: 'endpointUrl', value: given, hidden, rule: `${rule} (https://docs.aws.amazon.com/general/latest/gr/s3.html)`, fix: `pass an endpoint such as ${ENDPOINT_EXAMPLE}` });
@@ -297,7 +301,8 @@ function endpointOf(checks: PropChecks, given: string | undefined): URL | undefi
   if (!isHost(host.replace(/^\[(.*:.*)\]$/, '$1')) || (port !== undefined && (Number(port) < 1 || Number(port) > 65535))) {
     return fault('an endpoint has a DNS name or an IP address as host, and a port from 1 to 65535');
   }
-  if (rest !== '' && rest !== '/') return fault('an endpoint has no path and no query: the bucket stands in the prop bucket, and uploads would be stored under a wrong key');
+  if (!/^(\/[\w.~-]+)*\/?$/.test(rest)) return fault('an endpoint has no query, and a path only of letters, digits, ".", "_", "~" and "-" between single slashes');
+  if (rest.split('/').includes(bucket)) return fault('an endpoint is without the bucket, which stands in the prop bucket: uploads would be stored under a wrong key');
   return new URL(given);
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Makes the bucket the way it is described, and a user who may use this bucket and nothing else. Run again, it changes nothing.
+# With "retire" it removes the users of other generations, whose names are in the file "former".
 # The image has bash, coreutils and mc only; mc reads the administrator's credentials from config.json.
 set -euo pipefail
 export MC_CONFIG_DIR=/tmp/mc
@@ -11,15 +12,30 @@ until answer=$(mc admin info store 2>&1 >/dev/null); do
   answer=${answer//$'\n'/ } answer=${answer//$'\t'/}
   case $answer in
     *'Access Key Id you provided does not exist'* | *'signature we calculated does not match'* | *'Access Denied'*)
-      echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET\":" \
-        "the server was started with other values. Restart it: kubectl rollout restart statefulset/$STORE_NAME" >&2
-      exit 1 ;;
+      # a pod with what the Secret has now may be on its way
+      if [ $SECONDS -ge "${FOLLOW_SECONDS:-120}" ]; then
+        namespace=$(sed -n 's/^search[[:space:]]\(.*[[:space:]]\)\{0,1\}\([a-z0-9-]*\)\.svc\..*/\2/p' /etc/resolv.conf)
+        echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET\":" \
+          "the server was started with other values. Restart it: kubectl --namespace ${namespace:-NAMESPACE} rollout restart statefulset/$STORE_NAME" >&2
+        exit 1
+      fi ;;
   esac
   if [ "$answer" != "$reason" ]; then reason=$answer; echo "Waiting for the artifact store at $STORE_URL: $reason"; fi
-  [ $SECONDS -lt "$DEADLINE_SECONDS" ] || { echo "ERROR: gave up after $DEADLINE_SECONDS s: $reason" >&2; exit 1; }
+  [ $SECONDS -lt "${DEADLINE_SECONDS:=600}" ] || { echo "ERROR: gave up after $DEADLINE_SECONDS s: $reason" >&2; exit 1; }
   sleep 1
 done
 
+if [ "${1:-}" = retire ]; then
+  while read -r former; do
+    if ! answer=$(mc admin user rm store "$former" 2>&1 >/dev/null); then
+      case $answer in *'user does not exist'*) ;; *) echo "$answer" >&2; exit 1 ;; esac
+    fi
+    echo "User \"$former\" of another generation is removed"
+  done <"$CREDENTIALS_DIR/former"
+  exit
+fi
+
+# who has the keys of a user may change its secret and make further keys, which outlive a rotation, unless that is denied
 cat >/tmp/policy.json <<JSON
 {
   "Version": "2012-10-17",
@@ -33,11 +49,29 @@ cat >/tmp/policy.json <<JSON
       "Effect": "Allow",
       "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
       "Resource": ["arn:aws:s3:::$BUCKET/*"]
+    },
+    {
+      "Effect": "Deny",
+      "Action": [
+        "admin:CreateUser",
+        "admin:CreateServiceAccount",
+        "admin:UpdateServiceAccount",
+        "admin:RemoveServiceAccount",
+        "admin:ListServiceAccounts"
+      ]
     }
   ]
 }
 JSON
 username=$(<"$CREDENTIALS_DIR/user.username")
+# The Secret of the user was deleted or emptied: pods go on with the user that they know, and the next ones have another.
+if [ -f "$CREDENTIALS_DIR/user.other" ]; then
+  if answer=$(mc admin user info store "$username" 2>&1 >/dev/null); then mv "$CREDENTIALS_DIR/user.other" "$CREDENTIALS_DIR/user.username"
+  else
+    case $answer in *'user does not exist'*) rm "$CREDENTIALS_DIR/user.other" ;; *) echo "$answer" >&2; exit 1 ;; esac
+  fi
+  username=$(<"$CREDENTIALS_DIR/user.username")
+fi
 mc mb --quiet --ignore-existing --region "$REGION" "store/$BUCKET" >/dev/null
 mc anonymous set none "store/$BUCKET" >/dev/null
 

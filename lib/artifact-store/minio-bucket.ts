@@ -1,5 +1,6 @@
 import { MinioLifecycleRule } from './minio-options';
-import { PropChecks, quantity } from '../validation/prop-checks';
+import { PropChecks } from '../validation/prop-checks';
+import { quantity } from '../validation/quantity';
 import { Shape } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
@@ -17,6 +18,9 @@ export interface BucketSettings {
   /** Quota and volume as Kubernetes quantities, checked. */
   readonly quota?: string;
   readonly storageSize: string;
+  /** How many volumes there are, and what of their space is for objects. */
+  readonly volumes: number;
+  readonly usableShare: number;
 }
 
 /** The environment that tells the script of the bootstrap Job what to make of the bucket; nothing for a plain one. */
@@ -32,13 +36,14 @@ export function bucketEnv(checks: PropChecks, settings: BucketSettings): k8s.Env
   const rules = given.flatMap((rule, index) => (members.has(rule) ? [lifecycleRule(checks, index, rule, keys, settings.versioning)] : []));
   if (rules.length > 0) env.push({ name: 'LIFECYCLE', value: JSON.stringify({ Rules: rules }) });
   if (settings.quota !== undefined) {
-    const volume = quantity(settings.storageSize);
-    if (volume > 0 && quantity(settings.quota) > volume) {
+    const { volumes, usableShare } = settings;
+    const room = quantity(settings.storageSize) * volumes * usableShare;
+    if (room > 0 && quantity(settings.quota) > room) {
       checks.fault({
         prop: 'quota',
         value: settings.quota,
         rule:
-          `a quota is not above the size of the volume, here storageSize = ${settings.storageSize}: the volume would be full before ` +
+          `a quota is not above the room for objects, here ${volumes === 1 ? '' : `${usableShare} of ${volumes} times `}storageSize = ${settings.storageSize}: the volume would be full before ` +
           '(https://docs.min.io/aistor/administration/bucket-quotas/)',
         fix: 'lower quota or raise storageSize',
       });

@@ -33,8 +33,9 @@ export interface MinioLifecycleRule {
 }
 
 /**
- * Certificate of the server. It has to be valid for the host `<name>.<namespace>.svc.<domain of the cluster>`, which no public
- * authority signs for: cert-manager with an issuer of your own does. A renewed one is taken without a restart.
+ * Certificate of the server. It has to be valid for the host `<name>.<namespace>.svc.<domain of the cluster>`, and with several
+ * servers for `*.<name>-headless.<namespace>.svc.<domain of the cluster>` as well. No public authority signs for these: cert-manager
+ * with an issuer of your own does. A renewed one is taken without a restart.
  *
  * @see https://docs.min.io/community/minio-object-store/operations/network-encryption.html
  */

@@ -3,13 +3,15 @@ import { Construct } from 'constructs';
 import { IArtifactStore } from './artifact-store';
 import { bucketEnv } from './minio-bucket';
 import { MinioLifecycleRule, MinioTls } from './minio-options';
+import { MinioServers } from './minio-servers';
 import { MAKE_BUCKET_SH } from '../assets.generated';
 import { emptyDir, envFromSecret } from '../kube/pod';
 import { Images } from '../options/images';
 import { ICredentials } from '../secrets/credentials';
+import { generationVariable } from '../secrets/in-place-credentials';
 import { MountedFile, caFile, destination, keyPrefix, secretFile } from '../store/external-store';
 import { StatefulStore, StoreKind, StoreServer, StoreSetup, VOLUME } from '../store/stateful-store';
-import { BOOTSTRAP_DEADLINE, CREDENTIALS, STORE } from '../store/store';
+import { CREDENTIALS, STORE } from '../store/store';
 import { StoreOptions } from '../store/store-options';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -85,9 +87,19 @@ export interface MinioProps extends StoreOptions {
   readonly quota?: Size;
 
   /**
-   * Whether the server has a web console.
+   * Number of servers, each with a volume of `storageSize`: one, or four and more. Four keep the parts of each object, of which half
+   * make it whole: one server may go, and nothing is refused. Objects may then take half of the space (with 8 and 16 servers 1/2 and
+   * 3/4). It cannot be changed: from one server to four is another store and a copy.
    *
-   * @default true
+   * @default 1
+   * @see https://docs.min.io/community/minio-object-store/operations/concepts/erasure-coding.html
+   */
+  readonly servers?: number;
+
+  /**
+   * Whether the server has a web console, at port 9001. It is one more login page for the root user, and `mc` does all that it does.
+   *
+   * @default false
    * @see https://docs.min.io/community/minio-object-store/administration/minio-console.html
    */
   readonly console?: boolean;
@@ -129,6 +141,7 @@ const SHAPE: Shape<MinioProps> = {
   versioning: 'value',
   lifecycleRules: 'list',
   quota: 'value',
+  servers: 'value',
   console: 'value',
   tls: {},
   region: 'value',
@@ -148,8 +161,8 @@ const KIND: StoreKind = {
 const TLS: Shape<MinioTls> = { secretName: 'value', ca: {} };
 
 /**
- * MinIO as artifact store: one server with a volume, and a Job that makes the private bucket, a user and a policy
- * for this bucket only.
+ * MinIO as artifact store: one server with a volume, or several that keep each object together, and a Job that makes the private
+ * bucket, a user and a policy for this bucket only.
  *
  * @see https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/
  */
@@ -199,6 +212,7 @@ export class Minio extends StatefulStore implements IArtifactStore {
     this.environment = [
       envFromSecret('AWS_ACCESS_KEY_ID', this.credentials.secretName, this.credentials.usernameKey),
       envFromSecret('AWS_SECRET_ACCESS_KEY', this.credentials.secretName, this.credentials.passwordKey),
+      ...generationVariable('AWS_CREDENTIALS_GENERATION', this.credentials),
       { name: 'MLFLOW_S3_ENDPOINT_URL', value: this.endpointUrl },
       { name: 'AWS_DEFAULT_REGION', value: this.region },
       { name: 'AWS_REGION', value: this.region },
@@ -223,7 +237,8 @@ function serverOf({ checks, props, name, host, administrator, storageSize }: Sto
   const tls = props.tls && serverTls(checks, props.tls);
   const scheme = tls ? 'https' : 'http';
   const storeUrl = `${scheme}://${host}:${PORT}`;
-  const hasConsole = checks.flag('console', props.console ?? true);
+  const hasConsole = checks.flag('console', props.console ?? false);
+  const servers = new MinioServers(checks, props.servers);
   const prefix = keyPrefix(checks, props.prefix);
   const quota = props.quota === undefined ? undefined : checks.size('quota', props.quota);
   const healthy = (page: string): k8s.Probe => ({
@@ -238,10 +253,11 @@ function serverOf({ checks, props, name, host, administrator, storageSize }: Sto
     storeUrl,
     consoleUrl: hasConsole ? `${scheme}://${host}:${CONSOLE_PORT}` : undefined,
     ca: tls?.ca,
+    replicas: servers.count,
     container: {
       name: 'minio',
       // no command: the images name their server differently, and each entry point finds its own
-      args: ['server', '/data', ...(hasConsole ? [`--console-address=:${CONSOLE_PORT}`] : []), ...(tls ? [`--certs-dir=${CERTS_DIR}`] : [])],
+      args: ['server', servers.folders(scheme, name, host, PORT), ...(hasConsole ? [`--console-address=:${CONSOLE_PORT}`] : []), ...(tls ? [`--certs-dir=${CERTS_DIR}`] : [])],
       env: [
         envFromSecret('MINIO_ROOT_USER', administrator.secretName, administrator.usernameKey),
         envFromSecret('MINIO_ROOT_PASSWORD', administrator.secretName, administrator.passwordKey),
@@ -261,7 +277,7 @@ function serverOf({ checks, props, name, host, administrator, storageSize }: Sto
       volumeMounts: [
         { name: VOLUME, mountPath: '/data' },
         { name: 'tmp', mountPath: '/tmp' },
-        ...(tls ? [{ name: 'certs', mountPath: CERTS_DIR, readOnly: true }] : []),
+        ...(tls ? [{ name: 'certs', mountPath: CERTS_DIR }] : []),
       ],
     },
     volumes: [emptyDir('tmp', '512Mi'), ...(tls ? [tls.certs] : [])],
@@ -278,8 +294,7 @@ function serverOf({ checks, props, name, host, administrator, storageSize }: Sto
       { name: 'REGION', value: region },
       { name: 'POLICY', value: `${bucket}-only` },
       { name: 'ADMIN_SECRET', value: administrator.secretName },
-      { name: 'DEADLINE_SECONDS', value: String(BOOTSTRAP_DEADLINE.toSeconds()) },
-      ...bucketEnv(checks, { ...props, prefix, quota, storageSize }),
+      ...bucketEnv(checks, { ...props, prefix, quota, storageSize, volumes: servers.count, usableShare: servers.usableShare }),
       // what mc, a program in Go, knows authorities from
       ...(tls ? [{ name: 'SSL_CERT_FILE', value: tls.ca.path }] : []),
     ],

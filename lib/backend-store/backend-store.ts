@@ -63,6 +63,14 @@ export interface IBackendStore {
   readonly connections?: Connections;
 
   /**
+   * Connections that the database takes, from all pods together. Servers that would open more are a fault.
+   *
+   * @default - nobody knows, and nothing is checked
+   * @see https://www.postgresql.org/docs/current/runtime-config-connection.html
+   */
+  readonly maxConnections?: number;
+
+  /**
    * Names of the PersistentVolumeClaims of the store, in the namespace of the tracking server. Metrics watch how full they are.
    *
    * @default - none

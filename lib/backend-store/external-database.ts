@@ -1,6 +1,6 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
-import { egressTo, remotePort } from '../store/external-store';
+import { egressTo, maxConnections, remotePort } from '../store/external-store';
 import { place } from '../validation/place';
 import { envFromSecret } from '../kube/pod';
 import { PropChecks } from '../validation/prop-checks';
@@ -43,6 +43,13 @@ export interface ExternalDatabaseProps {
   readonly port: number;
 
   /**
+   * Connections that the server takes, of MySQL its `max_connections`. Tracking servers that would open more are a fault.
+   *
+   * @default - nobody knows, and nothing is checked
+   */
+  readonly maxConnections?: number;
+
+  /**
    * Address ranges of the server, for the same NetworkPolicies.
    *
    * @default - any address
@@ -50,7 +57,7 @@ export interface ExternalDatabaseProps {
   readonly cidrs?: string[];
 }
 
-const SHAPE: Shape<ExternalDatabaseProps> = { secretName: 'value', namespace: 'value', key: 'value', readReplicaKey: 'value', port: 'value', cidrs: 'list' };
+const SHAPE: Shape<ExternalDatabaseProps> = { secretName: 'value', namespace: 'value', key: 'value', readReplicaKey: 'value', port: 'value', maxConnections: 'value', cidrs: 'list' };
 
 /**
  * Any database that MLflow and SQLAlchemy can use (MySQL, Microsoft SQL Server), as backend store: its whole URI stands in a
@@ -65,6 +72,7 @@ export class ExternalDatabase extends Construct implements IBackendStore {
   public readonly environment: k8s.EnvVar[];
   public readonly secretNamespace?: string;
   public readonly egress?: k8s.NetworkPolicyEgressRule[];
+  public readonly maxConnections?: number;
 
   /**
    * @param scope the construct to which this one belongs
@@ -88,6 +96,7 @@ export class ExternalDatabase extends Construct implements IBackendStore {
       });
     }
     const port = remotePort(checks, 'port', checks.required('port', props.port, 3306, 'the port of the server', '3306'), 3306);
+    this.maxConnections = maxConnections(checks, 'maxConnections', props.maxConnections);
     this.secretNamespace = checks.namespace(this, props.namespace);
     this.egress = [egressTo(checks, props.cidrs, [port])];
     this.environment = [

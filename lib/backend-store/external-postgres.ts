@@ -1,13 +1,15 @@
 import { Construct } from 'constructs';
 import { IBackendStore } from './backend-store';
+import { postgresUri } from './postgres-uri';
 import { CertificateAuthority } from '../options/certificate-authority';
-import { caFile, egressTo, existing, host, remotePort, uriHost } from '../store/external-store';
+import { caFile, egressTo, existing, host, maxConnections, remotePort, uriHost } from '../store/external-store';
 import { place } from '../validation/place';
 import { envFromSecret } from '../kube/pod';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 import { CREDENTIALS, withoutSecrets } from '../store/store';
 import { ICredentials } from '../secrets/credentials';
+import { generationVariable } from '../secrets/in-place-credentials';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 5432;
@@ -118,6 +120,15 @@ export interface ExternalPostgresProps {
   readonly targetPort?: number;
 
   /**
+   * Connections that the server takes (`SHOW max_connections`), or of a pooler before it those of its clients
+   * (`max_client_conn`). Tracking servers that would open more are a fault.
+   *
+   * @default - nobody knows, and nothing is checked
+   * @see https://www.postgresql.org/docs/current/runtime-config-connection.html
+   */
+  readonly maxConnections?: number;
+
+  /**
    * Address ranges of server and replica, for the NetworkPolicies of the pods that use the store.
    *
    * @default - any address
@@ -133,6 +144,7 @@ const SHAPE: Shape<ExternalPostgresProps> = {
   tls: {},
   readReplica: {},
   targetPort: 'value',
+  maxConnections: 'value',
   cidrs: 'list',
 };
 const TLS: Shape<PostgresTls> = { mode: 'value', ca: {} };
@@ -152,6 +164,7 @@ export class ExternalPostgres extends Construct implements IBackendStore {
   public readonly volumes?: k8s.Volume[];
   public readonly volumeMounts?: k8s.VolumeMount[];
   public readonly egress?: k8s.NetworkPolicyEgressRule[];
+  public readonly maxConnections?: number;
 
   /** Host name or address of the server. */
   public readonly host: string;
@@ -182,6 +195,7 @@ export class ExternalPostgres extends Construct implements IBackendStore {
     this.host = host(checks, 'host', checks.required('host', props.host, 'none', 'the server', JSON.stringify(example)), example);
     this.port = remotePort(checks, 'port', props.port ?? PORT, PORT);
     this.database = databaseName(checks, props.database ?? 'mlflow');
+    this.maxConnections = maxConnections(checks, 'maxConnections', props.maxConnections);
     const nobody = { secretName: 'none', namespace: 'none', usernameKey: 'none', passwordKey: 'none', generated: false };
     this.credentials = existing(checks, checks.required('credentials', props.credentials, nobody, 'the user of the database', 'Credentials.fromSecretName(…)'));
     this.secretNamespace = props.credentials?.namespace;
@@ -202,6 +216,7 @@ export class ExternalPostgres extends Construct implements IBackendStore {
     this.environment = [
       envFromSecret('PGUSER', this.credentials.secretName, this.credentials.usernameKey),
       envFromSecret('PGPASSWORD', this.credentials.secretName, this.credentials.passwordKey),
+      ...generationVariable('PG_CREDENTIALS_GENERATION', this.credentials),
       { name: 'PGSSLMODE', value: this.tlsMode },
       ...(ca === undefined ? [] : [{ name: 'PGSSLROOTCERT', value: ca.path }]),
       ...(replica === undefined ? [] : [{ name: 'MLFLOW_READ_REPLICA_BACKEND_STORE_URI', value: this.uriOf(replica) }]),
@@ -217,7 +232,7 @@ export class ExternalPostgres extends Construct implements IBackendStore {
   }
 
   private uriOf(server: { readonly host: string; readonly port: number }): string {
-    return `postgresql://${uriHost(server.host)}:${server.port}/${this.database}`;
+    return postgresUri(uriHost(server.host), server.port, this.database);
   }
 }
 

@@ -26,6 +26,19 @@ export interface ConnectionsProps {
  * at synth, so that what is said later counts as well.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+ * @example
+ * import { App, Chart } from 'cdk8s';
+ * import { MlflowStack } from 'cdk8s-mlflow';
+ *
+ * const app = new App();
+ * const chart = new Chart(app, 'mlflow', { namespace: 'mlflow' });
+ * const { trackingServer, postgres } = new MlflowStack(chart, 'Stack');
+ *
+ * // the pods with this label, of any namespace, and nobody else but the parts of the stack
+ * trackingServer.connections.allowFrom({ namespaceSelector: {}, podSelector: { matchLabels: { 'mlflow-client': 'true' } } });
+ * // reports of your own read the database
+ * postgres?.connections?.allowFromPods({ app: 'reports' });
+ * app.synth();
  */
 export class Connections {
   /** Labels that select the pods. */
@@ -44,6 +57,7 @@ export class Connections {
   public readonly _rules: k8s.NetworkPolicyEgressRule[] = [];
 
   private readonly isolators: string[] = [];
+  private model?: Connections;
   private isolated: boolean;
 
   /** @param props the pods, their ports, and whether they are isolated */
@@ -52,11 +66,6 @@ export class Connections {
     this.podLabels = { ...props.podLabels };
     this.ports = [...(props.ports ?? [])];
     this.isolated = props.isolated ?? false;
-  }
-
-  /** Whether `allowFrom` has named clients; the parts of the stack, which `allowFromPods` names, are none. */
-  public get hasClients(): boolean {
-    return this._clients.length > 0;
   }
 
   /** Whether nobody may connect but those that are named. */
@@ -118,6 +127,16 @@ export class Connections {
   }
 
   /**
+   * Lets the same peers connect as to other pods, and lets these pods connect to the same as those but for themselves, whatever is
+   * said of those later.
+   *
+   * @param other the connections of those pods
+   */
+  public follow(other: Connections): void {
+    this.model = other;
+  }
+
+  /**
    * The rule of a NetworkPolicy of other pods of the same namespace that lets them connect to these.
    *
    * @throws where these pods have no ports
@@ -134,7 +153,8 @@ export class Connections {
 
   /** @internal */
   public _ingress(): k8s.NetworkPolicyIngressRule[] | undefined {
-    const from = this.isIsolated ? [...this._others, ...this._clients] : undefined;
+    const all: Connections[] = this.model === undefined ? [this] : [this, this.model];
+    const from = all.some(({ isIsolated }) => isIsolated) ? all.flatMap(({ _others, _clients }) => [..._others, ..._clients]) : undefined;
     // an empty list is none to the API server, and each apply would change it again
     if (this.ports.length === 0 || from?.length === 0) return undefined;
     return [{ ...(from === undefined ? {} : { from }), ports: tcp(this.ports) }];
@@ -142,17 +162,13 @@ export class Connections {
 
   /** @internal */
   public _egress(): k8s.NetworkPolicyEgressRule[] | undefined {
-    if (this._rules.some((rule) => Object.keys(rule).length === 0)) return [{}];
-    // who connects to nobody asks for no address
-    return this._rules.length === 0 ? undefined : [TO_DNS, ...this._rules];
+    const itself = this.ports.length === 0 ? '' : JSON.stringify(this.toThese);
+    const rules = [...(this.model?._rules ?? []).filter((rule) => JSON.stringify(rule) !== itself), ...this._rules];
+    if (rules.some((rule) => Object.keys(rule).length === 0)) return [{}];
+    return rules.length === 0 ? undefined : rules;
   }
 }
 
 export function tcp(ports: number[]): k8s.NetworkPolicyPort[] {
   return ports.map((port) => ({ protocol: 'TCP', port: k8s.IntOrString.fromNumber(port) }));
 }
-
-/** Name resolution: at 53, and at 5353, where the DNS of OpenShift listens behind its Service. It has no address that is the same in all clusters. */
-const TO_DNS: k8s.NetworkPolicyEgressRule = {
-  ports: [53, 5353].flatMap((port) => ['UDP', 'TCP'].map((protocol) => ({ protocol, port: k8s.IntOrString.fromNumber(port) }))),
-};

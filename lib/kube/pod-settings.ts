@@ -1,8 +1,9 @@
 import { ImageSource } from './image-source';
 import { workloadLabels } from './labels';
-import { CONTAINER_SECURITY } from './pod';
+import { BOOTSTRAP_RESOURCES, CONTAINER_SECURITY, containerResources } from './pod';
+import { checkNoLiteralSecret, checkTextValue } from '../validation/literal-secrets';
 import { PropChecks } from '../validation/prop-checks';
-import { Shape } from '../validation/prop-shape';
+import { Shape, constructPath } from '../validation/prop-shape';
 import { PodOptions, TopologySpread } from '../options/pod-options';
 import { k8s } from '../../imports/k8s';
 
@@ -20,9 +21,37 @@ const POD: Shape<PodOptions> = {
   volumeMounts: 'list',
   initContainers: 'list',
   sidecars: 'list',
+  bootstrapResources: {},
   terminationGracePeriod: 'value',
 };
 const SPREAD: Shape<TopologySpread> = { topologyKey: 'value', maxSkew: 'value', required: 'value' };
+const CONTAINER: Shape<k8s.Container> = {
+  args: 'list',
+  command: 'list',
+  env: 'list',
+  envFrom: 'list',
+  image: 'value',
+  imagePullPolicy: 'value',
+  lifecycle: {},
+  livenessProbe: {},
+  name: 'value',
+  ports: 'list',
+  readinessProbe: {},
+  resizePolicy: 'list',
+  resources: {},
+  restartPolicy: 'value',
+  securityContext: {},
+  startupProbe: {},
+  stdin: 'value',
+  stdinOnce: 'value',
+  terminationMessagePath: 'value',
+  terminationMessagePolicy: 'value',
+  tty: 'value',
+  volumeDevices: 'list',
+  volumeMounts: 'list',
+  workingDir: 'value',
+};
+const MOUNT: Shape<k8s.VolumeMount> = { mountPath: 'value', mountPropagation: 'value', name: 'value', readOnly: 'value', subPath: 'value', subPathExpr: 'value' };
 /** The labels that the constructs set themselves. */
 const OWN_LABELS = Object.keys(workloadLabels({ name: '', instance: '', component: '', image: 'image:tag' }));
 const VOLUMES = ['configMap', 'csi', 'downwardApi', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret'];
@@ -32,6 +61,9 @@ const RESTRICTED = 'the Pod Security Standard restricted (https://kubernetes.io/
 export class PodSettings {
   /** Seconds that a pod which is asked to stop may take, where the user says so. */
   public readonly terminationGracePeriod?: number;
+
+  /** Of each container of a Job that fills Secrets. */
+  public readonly bootstrapResources: k8s.ResourceRequirements;
 
   private readonly options: PodOptions;
   private readonly spreads: Omit<k8s.TopologySpreadConstraint, 'labelSelector'>[];
@@ -45,6 +77,7 @@ export class PodSettings {
     const given = checks.props(options ?? {}, POD, `${prop}.`);
     const list = <T>(name: keyof PodOptions, value: T[] | undefined, what: string, example: string) =>
       checks.members(`${prop}.${name}`, value ?? [], {}, what, example);
+    this.bootstrapResources = containerResources(checks, given.bootstrapResources, BOOTSTRAP_RESOURCES, '256Mi', `${prop}.bootstrapResources`);
     const spreads = list('topologySpread', given.topologySpread, 'spreads', '{ topologyKey: "kubernetes.io/hostname" }');
     this.spreads = spreads.map((spread, index) => this.spread(`${prop}.topologySpread[${index}]`, spread));
     this.options = {
@@ -66,6 +99,7 @@ export class PodSettings {
       });
     }
     if (given.terminationGracePeriod !== undefined) this.terminationGracePeriod = checks.seconds(`${prop}.terminationGracePeriod`, given.terminationGracePeriod);
+    this.options.volumeMounts!.forEach((mount, index) => checks.props(mount, MOUNT, `${prop}.volumeMounts[${index}].`));
     this.options.volumes!.forEach((volume, index) => checkVolume(checks, `${prop}.volumes[${index}]`, volume));
   }
 
@@ -148,17 +182,40 @@ export class PodSettings {
   public restricted(prop: string, containers: k8s.Container[]): k8s.Container[] {
     return containers.map((container, index) => {
       const member = `${prop}[${index}]`;
-      const security = container.securityContext;
+      if (isOfCdk8sPlus(container)) {
+        this.checks.fault({ prop: member, value: 'a Container of cdk8s-plus', rule: `a container is one of the API of Kubernetes (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container)`, fix: 'pass an object such as { name: "proxy", image: "registry.example.com/proxy:1.0", env: [{ name: "LEVEL", value: "info" }] }' });
+        return { name: `container-${index}` };
+      }
+      container = this.checks.props(container, CONTAINER, `${member}.`);
+      const security = container.securityContext && defined(container.securityContext);
       const broken = security && brokenRule(security);
       if (broken) this.checks.fault({ prop: `${member}.securityContext`, value: broken, rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave it out: the container then has the security context of this library' });
+      container.env?.forEach((variable, at) => {
+        checkTextValue(this.checks, `${member}.env[${at}]`, variable);
+        checkNoLiteralSecret(this.checks, `${member}.env[${at}]`, variable);
+      });
       if (container.ports?.some(({ hostPort }) => hostPort)) this.checks.fault({ prop: `${member}.ports`, value: 'hostPort', rule: `the pods of this library pass ${RESTRICTED}`, fix: 'leave hostPort out' });
       return { ...container, image: this.images.of(`${member}.image`, container.image!), imagePullPolicy: container.imagePullPolicy ?? this.images.pullPolicy, securityContext: { ...CONTAINER_SECURITY, ...security } };
     });
   }
 }
 
+/** What is undefined would take the place of a default. */
+function defined<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Whether it is the class of any version of cdk8s-plus, whose fields are others than those of the API. */
+function isOfCdk8sPlus(container: object): boolean {
+  return typeof (container as { mount?: unknown }).mount === 'function';
+}
+
 /** Faults where a pod with this volume would break the Pod Security Standard `restricted`. */
 export function checkVolume(checks: PropChecks, prop: string, volume: k8s.Volume): void {
+  if (constructPath(volume) !== undefined) {
+    checks.fault({ prop, value: volume, hidden: true, rule: 'a volume is one of the API of Kubernetes (https://kubernetes.io/docs/concepts/storage/volumes/)', fix: 'pass an object such as { name: "scratch", emptyDir: {} }' });
+    return;
+  }
   const kind = Object.keys(volume).find((member) => member !== 'name' && !VOLUMES.includes(member));
   if (kind !== undefined) checks.fault({ prop, value: kind, rule: `a volume is one of ${VOLUMES.join(', ')}: the pods of this library pass ${RESTRICTED}`, fix: 'pass such a volume, for example a persistentVolumeClaim' });
 }

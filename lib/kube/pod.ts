@@ -1,4 +1,6 @@
-import { PropChecks, quantity } from '../validation/prop-checks';
+import { Size } from 'cdk8s';
+import { PropChecks } from '../validation/prop-checks';
+import { canonicalBytes, quantity } from '../validation/quantity';
 import { k8s } from '../../imports/k8s';
 import { ContainerResources } from '../options/resources';
 
@@ -11,7 +13,6 @@ export const POD_SECURITY: k8s.PodSecurityContext = {
   runAsUser: UID,
   runAsGroup: UID,
   fsGroup: UID,
-  fsGroupChangePolicy: 'OnRootMismatch',
   seccompProfile: { type: 'RuntimeDefault' },
 };
 
@@ -56,27 +57,26 @@ export function containerResources(
 }
 
 /** Resources of the short-lived containers of a bootstrap Job. */
-export const BOOTSTRAP_RESOURCES: k8s.ResourceRequirements = {
-  requests: quantities({ cpu: '50m', memory: '64Mi', 'ephemeral-storage': '64Mi' }),
-  limits: quantities({ cpu: '500m', memory: '256Mi', 'ephemeral-storage': '256Mi' }),
-};
+export const BOOTSTRAP_RESOURCES: Required<ContainerResources> = { cpuRequest: '50m', cpuLimit: '500m', memoryRequest: Size.mebibytes(64), memoryLimit: Size.mebibytes(256) };
 
 /** A writable directory in an otherwise read-only container. */
 export function emptyDir(name: string, sizeLimit: string, inMemory = false): k8s.Volume {
-  return { name, emptyDir: { sizeLimit: k8s.Quantity.fromString(sizeLimit), ...(inMemory ? { medium: 'Memory' } : {}) } };
+  return { name, emptyDir: { sizeLimit: canonical(sizeLimit), ...(inMemory ? { medium: 'Memory' } : {}) } };
 }
 
 /** The volume claim of a StatefulSet. */
 export function volumeClaim(name: string, labels: { [key: string]: string }, size: string, storageClassName?: string): k8s.KubePersistentVolumeClaimProps {
-  return {
-    metadata: { name, labels },
-    spec: {
-      accessModes: ['ReadWriteOnce'],
-      storageClassName,
-      volumeMode: 'Filesystem',
-      resources: { requests: { storage: k8s.Quantity.fromString(size) } },
-    },
-  };
+  return { metadata: { name, labels }, spec: claimSpec(size, storageClassName) };
+}
+
+/** A volume that comes and goes with a pod. */
+export function ephemeralVolume(name: string, labels: { [key: string]: string }, size: string, storageClassName?: string): k8s.Volume {
+  return { name, ephemeral: { volumeClaimTemplate: { metadata: { labels }, spec: claimSpec(size, storageClassName) } } };
+}
+
+/** What a claim of a volume asks for. */
+export function claimSpec(size: string, storageClassName: string | undefined): k8s.PersistentVolumeClaimSpec {
+  return { accessModes: ['ReadWriteOnce'], storageClassName, volumeMode: 'Filesystem', resources: { requests: { storage: k8s.Quantity.fromString(size) } } };
 }
 
 /** An environment variable whose value stands in a Secret. */
@@ -86,6 +86,10 @@ export function envFromSecret(name: string, secretName: string, key: string): k8
 
 /** Amounts of resources, as Kubernetes wants them. */
 export function quantities(amounts: { [resource: string]: string }): { [resource: string]: k8s.Quantity } {
-  return Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, k8s.Quantity.fromString(amount)]));
+  return Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, canonical(amount)]));
+}
+
+function canonical(amount: string): k8s.Quantity {
+  return k8s.Quantity.fromString(/[KMGTP]i$/.test(amount) ? canonicalBytes(quantity(amount)) : amount);
 }
 

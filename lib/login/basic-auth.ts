@@ -1,16 +1,15 @@
 import { Construct } from 'constructs';
 import { fingerprint } from '../kube/hash';
-import { ImageSource } from '../kube/image-source';
 import { Part, labels } from '../kube/labels';
-import { networkPolicyOptions } from '../kube/network';
 import { ConfigMap } from '../kube/objects';
 import { envFromSecret } from '../kube/pod';
-import { PodSettings } from '../kube/pod-settings';
 import { Images } from '../options/images';
 import { ICredentials } from '../secrets/credentials';
-import { GeneratedSecret } from '../secrets/generated-secret';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { generationOf, keyOf } from '../secrets/generation';
+import { SecretsJob } from '../server-secrets/secrets-job';
+import { ITrackingServer } from '../tracking-server/server';
+import { ServiceType } from '../tracking-server/service';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -67,18 +66,28 @@ export interface BasicAuthOptions {
    * @default - Secret "<name>-login", with a password and a key made up in the cluster
    */
   readonly secretName?: string;
+
+  /**
+   * Number of the password and of the key: raise it by one to rotate both; with `secretName`, when their values have changed. The
+   * first pod that starts with it gives the administrator the password, and the old one ends there.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
 }
 
 /** Props of `BasicAuth`. */
 export interface BasicAuthProps extends BasicAuthOptions {
   /** The server that asks who its users are. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
-const SHAPE: Shape<BasicAuthOptions> = { adminUsername: 'value', defaultPermission: 'value', secretName: 'value' };
+const SHAPE: Shape<BasicAuthOptions> = { adminUsername: 'value', defaultPermission: 'value', secretName: 'value', generation: 'value' };
 const DIRECTORY = '/etc/mlflow/login';
 const FILE = 'basic_auth.ini';
 const SERVER_KEY = 'secret-key';
+/** Beginnings of paths for which MLflow asks for no login: `_UNPROTECTED_PATH_PREFIXES` in mlflow/server/auth. */
+export const OPEN_PATHS = ['/static', '/favicon.ico', '/health'];
 
 /**
  * Login of a tracking server with MLflow's own users and permissions: its configuration, and a Secret with the administrator
@@ -96,21 +105,6 @@ export class BasicAuth extends Construct {
   /** Secret with the administrator, where the cluster makes it up. */
   public readonly secret?: k8s.KubeSecret;
 
-  /** Job that makes up the administrator's password. */
-  public readonly bootstrapJob?: k8s.KubeJob;
-
-  /** ServiceAccount of the Job. */
-  public readonly bootstrapServiceAccount?: k8s.KubeServiceAccount;
-
-  /** Role of the Job: it may fill this Secret. */
-  public readonly bootstrapRole?: k8s.KubeRole;
-
-  /** RoleBinding of the Job. */
-  public readonly bootstrapRoleBinding?: k8s.KubeRoleBinding;
-
-  /** NetworkPolicy of the Job, where `networkPolicy.enabled` of the server is true. */
-  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
-
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
@@ -123,9 +117,7 @@ export class BasicAuth extends Construct {
     const { namespace, options: shared } = server;
     const checks = new PropChecks(this, [server]);
     const options = checks.props(given, SHAPE);
-    const images = new ImageSource(checks, shared.images);
-    const image = images.of('image', shared.image ?? Images.MLFLOW);
-    const part: Part = { name: 'mlflow', instance: server.name, component: 'login', image };
+    const part: Part = { name: 'mlflow', instance: server.name, component: 'login', image: shared.image ?? Images.MLFLOW };
     const permission = checks.oneOf('defaultPermission', options.defaultPermission ?? DefaultPermission.READ, Object.values(DefaultPermission), 'the permission');
     const username = options.adminUsername ?? 'admin';
     if (typeof username !== 'string' || !/^[^\s:]{1,255}$/.test(username)) {
@@ -147,26 +139,29 @@ export class BasicAuth extends Construct {
         fix: 'give the server a backendStore whose URI has no secret in it, such as ExternalPostgres, or use Oauth2Proxy',
       });
     }
-    const secretName = checks.objectName('secretName', options.secretName ?? `${server.name}-login`);
-    this.credentials = { secretName, namespace, usernameKey: 'username', passwordKey: 'password', generated: options.secretName === undefined };
-    if (options.secretName === undefined) {
-      checks.derivedName('server', server.name, '-login-bootstrap-0123456789');
-      const { secret, bootstrap } = new GeneratedSecret(this, 'Secret', {
-        part,
-        secretName,
-        namespace,
-        values: { username: { text: String(username) }, password: { length: 32 }, [SERVER_KEY]: { length: 64 } },
-        image,
-        images,
-        pod: new PodSettings(checks, shared.pod, images),
-        networkPolicy: networkPolicyOptions(checks, shared.networkPolicy) !== undefined,
+    const open = OPEN_PATHS.find((beginning) => String(server.staticPrefix).startsWith(beginning));
+    if (open !== undefined) {
+      checks.fault({
+        prop: 'server',
+        value: `a server with settings.staticPrefix = "${server.staticPrefix}"`,
+        rule: `MLflow asks for no login where a path begins with "${open}", so that all of this server would be open: anybody could make themselves administrator (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/)`,
+        fix: `give the server a prefix that begins with none of ${OPEN_PATHS.join(', ')}, such as "/mlflow"`,
       });
-      this.secret = secret;
-      this.bootstrapJob = bootstrap.job;
-      this.bootstrapServiceAccount = bootstrap.serviceAccount;
-      this.bootstrapRole = bootstrap.role;
-      this.bootstrapRoleBinding = bootstrap.roleBinding;
-      this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
+    }
+    const { type } = shared.service ?? {};
+    if (type !== undefined && type !== ServiceType.CLUSTER_IP) {
+      console.warn(
+        `WARNING: [${this.node.path}] the Service of [${server.node.path}] has service.type = "${type}" and no TLS: users send their password with each request, and it can be read on the way. ` +
+          'Lead them to an Ingress or an HTTPRoute with tls, or make sure that TLS ends before the Service.',
+      );
+    }
+    const secretName = checks.objectName('secretName', options.secretName ?? `${server.name}-login`);
+    const generated = options.secretName === undefined;
+    const generation = generationOf(checks, options.generation);
+    const [passwordKey, serverKey] = ['password', SERVER_KEY].map((key) => (generated ? keyOf(key, generation) : key));
+    this.credentials = { secretName, namespace, usernameKey: 'username', passwordKey, generated, generation };
+    if (generated) {
+      this.secret = SecretsJob._fill(server, this, part, secretName, { username: { text: String(username) }, [passwordKey]: { length: 32 }, [serverKey]: { length: 64 } });
     }
     const databaseUri = server.backendStore.uri ?? '';
     const ini = ['[mlflow]', `default_permission = ${permission}`, `database_uri = ${databaseUri.replaceAll('%', '%%')}`, ''].join('\n');
@@ -179,9 +174,10 @@ export class BasicAuth extends Construct {
     server.addFlag(this, '--app-name=basic-auth');
     server.addVariable(this, { name: 'MLFLOW_AUTH_CONFIG_PATH', value: `${DIRECTORY}/${FILE}` });
     server.addVariable(this, envFromSecret('MLFLOW_AUTH_ADMIN_USERNAME', secretName, 'username'));
-    server.addVariable(this, envFromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', secretName, 'password'));
-    server.addVariable(this, envFromSecret('MLFLOW_FLASK_SERVER_SECRET_KEY', secretName, SERVER_KEY));
-    server.addVolume(this, { name: 'login', configMap: { name } }, { name: 'login', mountPath: DIRECTORY, readOnly: true });
+    server.addVariable(this, envFromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', secretName, passwordKey));
+    server.addVariable(this, envFromSecret('MLFLOW_FLASK_SERVER_SECRET_KEY', secretName, serverKey));
+    if (generation !== undefined) server.addVariable(this, { name: 'STARTUP_LOGIN_GENERATION', value: String(generation) });
+    server.addVolume(this, { name: 'login', configMap: { name } }, { name: 'login', mountPath: DIRECTORY });
     server.addPodAnnotation(this, 'checksum/login', fingerprint(ini));
   }
 }

@@ -3,7 +3,7 @@ import { BasicAuth, BasicAuthOptions } from './basic-auth';
 import { Oauth2Proxy } from './oauth2-proxy';
 import { OidcOptions } from './oidc-options';
 import { IRouteTarget } from '../access/route-target';
-import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ITrackingServer } from '../tracking-server/server';
 
 /**
  * Who may use a stack: the prop `login` of `MlflowStack`. A login of your own extends this class.
@@ -36,7 +36,7 @@ export abstract class Login {
    * @param externalUrl URL that browsers have, where the stack has a route
    * @returns where the routes of the stack lead: the server, or what stands before it
    */
-  public abstract bind(scope: Construct, server: TrackingServer, externalUrl?: string): IRouteTarget;
+  public abstract bind(scope: Construct, server: ITrackingServer, externalUrl?: string): IRouteTarget;
 }
 
 class BasicAuthLogin extends Login {
@@ -44,7 +44,7 @@ class BasicAuthLogin extends Login {
     super();
   }
 
-  public bind(scope: Construct, server: TrackingServer): IRouteTarget {
+  public bind(scope: Construct, server: ITrackingServer): IRouteTarget {
     new BasicAuth(scope, 'Login', { ...this.options, server });
     return server;
   }
@@ -55,7 +55,7 @@ class OidcLogin extends Login {
     super();
   }
 
-  public bind(scope: Construct, server: TrackingServer, externalUrl?: string): IRouteTarget {
+  public bind(scope: Construct, server: ITrackingServer, externalUrl?: string): IRouteTarget {
     return new Oauth2Proxy(scope, 'Login', { ...this.options, externalUrl: this.options.externalUrl ?? externalUrl, server });
   }
 }

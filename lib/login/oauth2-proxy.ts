@@ -1,6 +1,7 @@
 import { Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { OidcOptions } from './oidc-options';
+import { checkNotOpenToAll } from './open-issuers';
 import { IRouteTarget, RouteBackend } from '../access/route-target';
 import { Cluster } from '../kube/cluster';
 import { Connections } from '../kube/connections';
@@ -14,11 +15,15 @@ import { PodSettings } from '../kube/pod-settings';
 import { budgetSpec } from '../operations/disruption-budget';
 import { Images } from '../options/images';
 import { ICredentials } from '../secrets/credentials';
-import { GeneratedSecret } from '../secrets/generated-secret';
+import { generationOf, keyOf } from '../secrets/generation';
+import { generationVariable } from '../secrets/in-place-credentials';
+import { SecretsJob } from '../server-secrets/secrets-job';
+import { caFile } from '../store/external-store';
 import { CREDENTIALS, checkSecretNamespaces } from '../store/store';
 import { ServiceType } from '../tracking-server/service';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
+import { checkNoPasswordInArgument } from '../validation/literal-secrets';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -26,7 +31,10 @@ import { rejectSharedSelector, rejectTakenNames } from '../validation/unique-nam
 import { k8s } from '../../imports/k8s';
 
 const PORT = 4180;
+const CA_FOLDER = '/etc/oauth2-proxy/issuer-ca';
 const COOKIE_KEY = 'cookie-secret';
+/** What programs ask for, as a regular expression: the APIs, traces by OpenTelemetry, models of the gateway, and what tells of the server. */
+const API_PATHS = '((ajax-)?api/|v1/traces$|gateway/|graphql$|(health|version|metrics)$)';
 /** Flags whose values stand in Secrets, and never in arguments. */
 const SECRET_FLAGS = ['--client-id', '--client-secret', '--client-secret-file', '--cookie-secret', '--cookie-secret-file'];
 const RESOURCES = { cpuRequest: '20m', cpuLimit: '500m', memoryRequest: Size.mebibytes(64), memoryLimit: Size.mebibytes(128) };
@@ -35,11 +43,12 @@ const NO_CREDENTIALS: ICredentials = { secretName: 'client', namespace: '', user
 /** Props of `Oauth2Proxy`. */
 export interface Oauth2ProxyProps extends OidcOptions {
   /** The server behind the proxy. Where there are NetworkPolicies, clients come to it through the proxy only. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 const SHAPE: Shape<OidcOptions> = {
   issuerUrl: 'value',
+  issuerCa: {},
   clientCredentials: CREDENTIALS,
   emailDomains: 'list',
   allowedGroups: 'list',
@@ -49,6 +58,7 @@ const SHAPE: Shape<OidcOptions> = {
   resources: {},
   extraArgs: 'list',
   externalUrl: 'value',
+  cookieGeneration: 'value',
   pod: {},
   networkPolicy: {},
 };
@@ -83,21 +93,6 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
   /** Secret with the key of the cookies, which the cluster makes up. */
   public readonly cookieSecret: k8s.KubeSecret;
 
-  /** Job that makes up the key of the cookies. */
-  public readonly bootstrapJob: k8s.KubeJob;
-
-  /** ServiceAccount of the bootstrap Job. */
-  public readonly bootstrapServiceAccount: k8s.KubeServiceAccount;
-
-  /** Role of the bootstrap Job: it may fill the Secret with the key of the cookies. */
-  public readonly bootstrapRole: k8s.KubeRole;
-
-  /** RoleBinding of the bootstrap Job. */
-  public readonly bootstrapRoleBinding: k8s.KubeRoleBinding;
-
-  /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
-  public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
-
   /** NetworkPolicy of the proxy, where `networkPolicy.enabled` is true. */
   public readonly networkPolicy?: k8s.KubeNetworkPolicy;
 
@@ -109,7 +104,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
 
   public readonly routeBackend: RouteBackend;
 
-  private readonly server: TrackingServer;
+  private readonly server: ITrackingServer;
   private readonly hosts = new Set<string>();
 
   /**
@@ -127,7 +122,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
     const given = checks.props(rest, SHAPE);
     const shared = server.options;
     const name = `${server.name}-oauth2-proxy`;
-    checks.derivedName('server', server.name, '-oauth2-proxy-cookie-bootstrap-0123456789');
+    checks.derivedName('server', server.name, '-oauth2-proxy-cookie');
     const images = new ImageSource(checks, shared.images);
     const image = images.of('image', given.image ?? Images.OAUTH2_PROXY);
     const part: Part = { name: 'oauth2-proxy', instance: server.name, component: 'login-proxy', image };
@@ -138,6 +133,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
     this.podLabels = selectorLabels(part);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
     const issuer = url(checks, 'issuerUrl', given.issuerUrl, 'https://login.example.com/realms/ml');
+    const ca = caFile(checks, 'issuerCa', given.issuerCa, 'issuer-ca', CA_FOLDER);
     const external = url(checks, 'externalUrl', given.externalUrl, `https://mlflow.example.com${server.staticPrefix}`, ', or MlflowStack an ingress or a httpRoute with a host that is no pattern');
     const path = external.pathname.replace(/\/$/, '');
     if (path !== server.staticPrefix) {
@@ -177,6 +173,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
     for (const [prop, list] of Object.entries({ emailDomains: given.emailDomains, allowedGroups: given.allowedGroups })) {
       if (list?.length === 0) checks.fault({ prop, value: list, rule: 'the list has one member or more: it is no way to let nobody in', fix: `leave ${prop} out for no such limit, or name who may log in` });
     }
+    checkNotOpenToAll(checks, { ...given, emailDomains: given.emailDomains && domains, allowedGroups: groups });
     const bearer = checks.flag('bearerTokens', given.bearerTokens ?? true);
     const extraArgs = checks.members('extraArgs', given.extraArgs ?? [], 'string', 'flags', '"--cookie-expire=12h"');
     this.redirectUrl = `${external.origin}${path}/oauth2/callback`;
@@ -184,9 +181,10 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
       `--http-address=${cluster.address(cluster.anyAddress)}:${PORT}`,
       '--provider=oidc',
       `--oidc-issuer-url=${given.issuerUrl}`,
+      ...(ca === undefined ? [] : [`--provider-ca-file=${ca.path}`]),
       `--redirect-url=${this.redirectUrl}`,
       `--proxy-prefix=${path}/oauth2`,
-      `--upstream=http://${server.host}:${server.port}/`,
+      `--upstream=http://${cluster.nearHost(server.service.name, this.namespace)}:${server.port}/`,
       // a model of many gigabytes takes its time
       '--upstream-timeout=1h',
       '--reverse-proxy=true',
@@ -199,7 +197,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
       ...domains.map((domain) => `--email-domain=${domain}`),
       ...groups.map((group) => `--allowed-group=${group}`),
       // a program wants 401, and no page to log in
-      ...(bearer ? ['--skip-jwt-bearer-tokens=true', `--api-route=^${path.replace(/[.+]/g, '\\$&')}/(ajax-)?api/`] : []),
+      ...(bearer ? ['--skip-jwt-bearer-tokens=true', `--api-route=^${path.replace(/[.+]/g, '\\$&')}/${API_PATHS}`] : []),
       '--silence-ping-logging=true',
     ];
     const taken = new Set([...args.map((arg) => arg.split('=')[0]), ...SECRET_FLAGS]);
@@ -207,25 +205,11 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
       const [flag] = arg.split(/[=\s]/);
       if (taken.has(flag)) {
         checks.fault({ prop: `extraArgs[${index}]`, value: SECRET_FLAGS.includes(flag) ? `${flag}=(not shown)` : arg, rule: `${flag} is set by the construct`, fix: 'leave it out, or use the prop for it' });
-      }
+      } else checkNoPasswordInArgument(checks, `extraArgs[${index}]`, arg, extraArgs[index - 1]);
     });
 
-    const cookie = new GeneratedSecret(this, 'Cookie', {
-      part,
-      secretName: `${name}-cookie`,
-      namespace: this.namespace,
-      values: { [COOKIE_KEY]: { length: 32 } },
-      image: images.of('image', shared.image ?? Images.MLFLOW),
-      images,
-      pod,
-      networkPolicy: network !== undefined,
-    });
-    this.cookieSecret = cookie.secret;
-    this.bootstrapJob = cookie.bootstrap.job;
-    this.bootstrapServiceAccount = cookie.bootstrap.serviceAccount;
-    this.bootstrapRole = cookie.bootstrap.role;
-    this.bootstrapRoleBinding = cookie.bootstrap.roleBinding;
-    this.bootstrapNetworkPolicy = cookie.bootstrap.networkPolicy;
+    const cookieKey = keyOf(COOKIE_KEY, generationOf(checks, given.cookieGeneration, 'cookieGeneration'));
+    this.cookieSecret = SecretsJob._fill(server, this, part, `${name}-cookie`, { [cookieKey]: { length: 32 } });
 
     const ping = { httpGet: { path: '/ping', port: k8s.IntOrString.fromString('http') }, timeoutSeconds: 5 };
     this.deployment = new Deployment(this, 'Deployment', {
@@ -249,7 +233,8 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
                 env: [
                   envFromSecret('OAUTH2_PROXY_CLIENT_ID', client.secretName, client.usernameKey),
                   envFromSecret('OAUTH2_PROXY_CLIENT_SECRET', client.secretName, client.passwordKey),
-                  envFromSecret('OAUTH2_PROXY_COOKIE_SECRET', `${name}-cookie`, COOKIE_KEY),
+                  envFromSecret('OAUTH2_PROXY_COOKIE_SECRET', `${name}-cookie`, cookieKey),
+                  ...generationVariable('CLIENT_CREDENTIALS_GENERATION', client),
                 ],
                 ports: [{ name: 'http', containerPort: PORT }],
                 // ready looks at the session store as well, ping at the process only
@@ -258,10 +243,10 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
                 resources: containerResources(checks, given.resources, RESOURCES, '64Mi'),
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+                volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }, ...(ca === undefined ? [] : [ca.mount])],
               },
             ],
-            volumes: [emptyDir('tmp', '16Mi')],
+            volumes: [emptyDir('tmp', '16Mi'), ...(ca === undefined ? [] : [ca.volume])],
           }),
         },
       },
@@ -281,7 +266,7 @@ export class Oauth2Proxy extends Construct implements IRouteTarget {
     server.connections.isolate(this);
     server.connections.allowFromPods(this.podLabels);
     this.url = `http://${cluster.host(name, this.namespace)}:${PORT}`;
-    this.routeBackend = { ...server.routeBackend, serviceName: name, port: PORT, externalUrl: `${external.origin}${path}` };
+    this.routeBackend = { ...server.routeBackend, artifactRoutes: undefined, serviceName: name, port: PORT, externalUrl: `${external.origin}${path}`, largeHeaders: true };
     rejectTakenNames(this, 'server', 'make one login for each tracking server');
     rejectSharedSelector(this, name, this.namespace, this.podLabels);
     this.node.defaultChild = this.deployment;

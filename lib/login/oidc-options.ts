@@ -1,3 +1,4 @@
+import { CertificateAuthority } from '../options/certificate-authority';
 import { NetworkPolicyOptions } from '../options/network-policy-options';
 import { PodOptions } from '../options/pod-options';
 import { ContainerResources } from '../options/resources';
@@ -11,6 +12,13 @@ export interface OidcOptions {
    * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
    */
   readonly issuerUrl: string;
+
+  /**
+   * Authorities that the certificate of the provider may come from, where it is none that everybody knows.
+   *
+   * @default - those of the image
+   */
+  readonly issuerCa?: CertificateAuthority;
 
   /**
    * Client id (as the user name) and client secret (as the password) with which the provider knows this application, in a Secret
@@ -91,4 +99,11 @@ export interface OidcOptions {
    * @default - everybody may connect to it, and it connects to the provider and to the server
    */
   readonly networkPolicy?: NetworkPolicyOptions;
+
+  /**
+   * Number of the key of the cookies, which the cluster makes up: raise it by one to rotate it. Who is logged in logs in again.
+   *
+   * @default 1
+   */
+  readonly cookieGeneration?: number;
 }

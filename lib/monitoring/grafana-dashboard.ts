@@ -20,12 +20,14 @@ export interface Monitored {
   readonly selector: string;
 }
 
+/** The colour that begins at a value. */
 interface Step {
   readonly color: string;
   readonly value: number | null;
 }
 
-interface Panel {
+/** A panel of the dashboard. */
+export interface Panel {
   readonly title: string;
   readonly description: string;
   readonly type: 'stat' | 'timeseries' | 'state-timeline';
@@ -46,8 +48,9 @@ const GRID_WIDTH = 24;
 /** Without braces, too: Flux substitutes variables that have them. */
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
-const GREEN: Step = { color: 'green', value: null };
-const YES_OR_NO: Pick<Panel, 'steps' | 'mappings'> = {
+export const GREEN: Step = { color: 'green', value: null };
+/** Of a query that answers 1 for yes. */
+export const YES_OR_NO: Pick<Panel, 'steps' | 'mappings'> = {
   steps: [
     { color: 'red', value: null },
     { color: 'green', value: 1 },
@@ -56,11 +59,11 @@ const YES_OR_NO: Pick<Panel, 'steps' | 'mappings'> = {
 };
 
 /**
- * The dashboard of a stack, as Grafana keeps it in JSON.
+ * The dashboard of a stack, as Grafana keeps it in JSON, with rows of panels of its add-ons at the end.
  *
  * @see https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
  */
-export function grafanaDashboard(scraped: Scraped): object {
+export function grafanaDashboard(scraped: Scraped, further: Panel[][]): object {
   return {
     uid: `mlflow-${fingerprint([scraped.namespace, scraped.name])}`,
     title: `MLflow ${scraped.name} in ${scraped.namespace}`,
@@ -89,7 +92,7 @@ export function grafanaDashboard(scraped: Scraped): object {
         },
       ],
     },
-    panels: rows(scraped).flatMap((row, index) => row.panels.map((panel, column) => laidOut(scraped, panel, row, index, column))),
+    panels: rows(scraped, further).flatMap((row, index) => row.panels.map((panel, column) => laidOut(scraped, panel, row, index, column))),
   };
 }
 
@@ -102,13 +105,13 @@ interface Row {
 
 const ofType = (type: Panel['type'], panels: Omit<Panel, 'type'>[]): Panel[] => panels.map((panel) => ({ ...panel, type }));
 
-function rows(scraped: Scraped): Row[] {
+function rows(scraped: Scraped, further: Panel[][]): Row[] {
   const { server, monitor, volumes, namespace, name, errorRatePercent, volumeFullPercent } = scraped;
   const requests = (selector: string, range: string) => `sum(rate(mlflow_http_request_total{${selector}}[${range}]))`;
   const failed = (range: string) => `100 * (${requests(`${server},status=~"5.."`, range)} or vector(0)) / (${requests(server, range)} > 0)`;
   const latency = (quantile: number, range: string) =>
     `histogram_quantile(${quantile}, sum by (le) (rate(mlflow_http_request_duration_seconds_bucket{${server}}[${range}])))`;
-  const container = `namespace="${namespace}",pod=~"${name}-[a-z0-9]+-[a-z0-9]+",container="mlflow"`;
+  const container = `namespace="${namespace}",pod=~"${name}(-artifacts)?-[a-z0-9]+-[a-z0-9]+",container="mlflow"`;
   const writable = `max(mlflow_artifact_store_writable{${monitor?.selector}})`;
   const reachable = `max(mlflow_database_reachable{${monitor?.selector}})`;
   const used = (free: string, all: string) => `100 * max by (persistentvolumeclaim) (1 - ${free}{${volumes}} / ${all}{${volumes}})`;
@@ -221,12 +224,17 @@ function rows(scraped: Scraped): Row[] {
     },
   ]);
 
-  return [
-    { y: 0, height: 4, panels: now },
-    { y: 4, height: 8, panels: traffic },
-    { y: 12, height: 8, panels: pods },
-    ...(volumes === undefined ? [] : [{ y: 20, height: 8, panels: disks }]),
-  ];
+  return below([now, traffic, pods, ...(volumes === undefined ? [] : [disks]), ...further]);
+}
+
+/** Rows one below the other. A single value takes less height. */
+function below(panels: Panel[][]): Row[] {
+  let y = 0;
+  return panels.map((row) => {
+    const height = row.every(({ type }) => type === 'stat') ? 4 : 8;
+    y += height;
+    return { y: y - height, height, panels: row };
+  });
 }
 
 function laidOut(scraped: Scraped, panel: Panel, row: Row, index: number, column: number): object {

@@ -2,24 +2,39 @@ import { ApiObject, Duration, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
 import { ALERT_LABELS, alertRules } from './alert-rules';
 import { Scraped, grafanaDashboard } from './grafana-dashboard';
+import { ScrapeTarget, ScrapeTargets } from './scrape-targets';
 import { Cluster } from '../kube/cluster';
-import { goodPeers } from '../kube/network';
+import { PROMETHEUS, goodPeers } from '../kube/policy-peers';
 import { ConfigMap, PrometheusRule, ServiceMonitor } from '../kube/objects';
+import { Part } from '../kube/labels';
+import { emptyDir } from '../kube/pod';
 import { programPlace } from '../kube/programs-chart';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { Images } from '../options/images';
+import { StoreMonitor } from '../preflight/store-monitor';
+import { secretFile } from '../store/external-store';
+import { generationOf, keyOf } from '../secrets/generation';
+import { SecretsJob } from '../server-secrets/secrets-job';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
-import { ServiceMonitorSpecEndpoints, ServiceMonitorSpecEndpointsBasicAuth, ServiceMonitorSpecEndpointsRelabelingsAction } from '../../imports/servicemonitor-monitoring.coreos.com';
+import { PrometheusRuleSpecGroupsRules } from '../../imports/prometheusrule-monitoring.coreos.com';
+import { ServiceMonitorSpecEndpoints, ServiceMonitorSpecEndpointsAuthorization, ServiceMonitorSpecEndpointsBasicAuth, ServiceMonitorSpecEndpointsRelabelingsAction } from '../../imports/servicemonitor-monitoring.coreos.com';
 
 /**
  * Longest time between two scrapes: alerts look at 5 minutes, in which a rate needs two samples, and Prometheus forgets a
  * sample after 5 minutes.
  */
 const MAX_INTERVAL_SECONDS = 120;
+/** Where the processes of the server count. */
+const FOLDER = '/tmp/metrics';
+/** Key of the Secret with which Prometheus passes a login by. */
+const TOKEN = 'token';
+const TOKEN_FOLDER = '/etc/metrics-token';
+const TOKEN_LENGTH = 40;
 
 /**
  * Metrics of the tracking server, and what the Prometheus operator and Grafana need to work with them. `{}` is all of it
@@ -56,8 +71,8 @@ export interface MetricsOptions {
   readonly labels?: { [key: string]: string };
 
   /**
-   * Pods of Prometheus, which may ask the server for its metrics where a NetworkPolicy lets only named clients in, as it does
-   * behind a login proxy. Who may label pods so gets past that proxy: name the namespace as well, where that counts.
+   * Pods of Prometheus, which may ask the store monitor for its metrics, and the server where a NetworkPolicy lets only named
+   * clients in, as it does behind a login proxy. Who may label pods so gets past that proxy: name the namespace as well, where that counts.
    *
    * @default - pods with the label `app.kubernetes.io/name: prometheus`, as the operator makes them, in any namespace
    * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors
@@ -120,10 +135,15 @@ export interface MetricsOptions {
    * @default - none
    */
   readonly dashboardAnnotations?: { [key: string]: string };
-}
 
-/** The pods of Prometheus, wherever they run. */
-const PROMETHEUS: k8s.NetworkPolicyPeer = { namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } } };
+  /**
+   * Number of the token that Prometheus shows: raise it by one to rotate it. Pods that are still to be replaced do not know the new
+   * one, and refuse a scrape or two.
+   *
+   * @default 1
+   */
+  readonly tokenGeneration?: number;
+}
 
 const SHAPE: Shape<MetricsOptions> = {
   serviceMonitor: 'value',
@@ -137,12 +157,13 @@ const SHAPE: Shape<MetricsOptions> = {
   dashboard: 'value',
   dashboardLabels: 'labels',
   dashboardAnnotations: {},
+  tokenGeneration: 'value',
 };
 
 /** Props of `Metrics`. */
 export interface MetricsProps extends MetricsOptions {
   /** The server whose metrics these are. Its monitor and the volumes of its stores are watched, too. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 /**
@@ -153,6 +174,12 @@ export interface MetricsProps extends MetricsOptions {
 export class Metrics extends Construct {
   /** ServiceMonitor of the server, unless `serviceMonitor` is false. */
   public readonly serviceMonitor?: ApiObject;
+
+  /**
+   * Secret `<name of the server>-metrics` with the token that Prometheus shows where the server has a login, so that it need not be
+   * its administrator. The guard of the server knows it; without a guard there is none.
+   */
+  public readonly scrapeSecret?: k8s.KubeSecret;
 
   /** ServiceMonitor of the monitor of the stores, where the server has one. */
   public readonly monitorServiceMonitor?: ApiObject;
@@ -179,7 +206,8 @@ export class Metrics extends Construct {
     const dashboard = checks.flag('dashboard', options.dashboard ?? true);
     checkUse(checks, options, { serviceMonitor: monitored, alerts, dashboard });
 
-    const { name, namespace, labels: own, podLabels, monitor } = server;
+    const { name, namespace, labels: own, podLabels } = server;
+    const monitor = StoreMonitor.of(server);
     const operatorLabels = furtherLabels(checks, 'labels', options.labels, own);
     const dashboardLabels = furtherLabels(checks, 'dashboardLabels', options.dashboardLabels ?? { grafana_dashboard: '1' }, own);
     const annotations = checks.annotations('dashboardAnnotations', options.dashboardAnnotations, '{ grafana_folder: "MLflow" }');
@@ -196,15 +224,20 @@ export class Metrics extends Construct {
       volumes: claims.length === 0 ? undefined : `namespace="${namespace}",persistentvolumeclaim=~"${claims.join('|')}"`,
     };
 
-    server.addVariable(this, { name: 'MLFLOW_EXPOSE_PROMETHEUS', value: '/tmp/metrics' });
+    server.addVariable(this, { name: 'MLFLOW_EXPOSE_PROMETHEUS', value: FOLDER });
+    // apart from the files in transit, which may fill their volume
+    server.addVolume(this, emptyDir('metrics', '128Mi'), { name: 'metrics', mountPath: FOLDER });
     if (!server.allowsAllHosts) {
       // Prometheus asks pods by their addresses, which the kubelet puts in
       server.addVariable(this, { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } });
       server.addAllowedHost(`${new Cluster(new PropChecks(this, [server]), server.options.cluster).address('$(POD_IP)')}:${server.port}`);
     }
 
+    const prometheusRule = (constructId: string, ruleName: string, ownLabels: Labels, rules: PrometheusRuleSpecGroupsRules[]) =>
+      new PrometheusRule(this, constructId, { metadata: { name: ruleName, namespace, labels: { ...operatorLabels, ...ownLabels } }, spec: { groups: [{ name: ruleName, rules }] } });
     if (monitored) {
-      server.connections.allowAlsoFrom(...goodPeers(checks, 'scrapers', options.scrapers ?? [PROMETHEUS]));
+      const scrapers = goodPeers(checks, 'scrapers', options.scrapers ?? [PROMETHEUS]);
+      for (const { connections } of monitor ? [server, monitor] : [server]) connections.allowAlsoFrom(...scrapers);
       const serviceMonitor = (constructId: string, target: { name: string; labels: Labels; podLabels: Labels }, service: k8s.KubeService, endpoint: ServiceMonitorSpecEndpoints) =>
         new ServiceMonitor(this, constructId, {
           metadata: { name: target.name, namespace, labels: { ...operatorLabels, ...target.labels } },
@@ -221,33 +254,62 @@ export class Metrics extends Construct {
             ],
           },
         });
-      this.serviceMonitor = serviceMonitor('ServiceMonitor', { name, labels: own, podLabels }, server.service, {
+      const key = keyOf(TOKEN, generationOf(checks, options.tokenGeneration, 'tokenGeneration'));
+      this.scrapeSecret = this.tokenFor(server, key);
+      const token = this.scrapeSecret && { type: 'Bearer', credentials: { name: this.scrapeSecret.name, key } };
+      const ofServer: ServiceMonitorSpecEndpoints = {
         port: 'http',
-        basicAuth: Lazy.any({ produce: () => basicAuth(server) }) as ServiceMonitorSpecEndpointsBasicAuth,
-      });
+        authorization: Lazy.any({ produce: () => (server.clientCredentials === undefined ? undefined : token) }) as ServiceMonitorSpecEndpointsAuthorization,
+        basicAuth: Lazy.any({ produce: () => (token === undefined ? basicAuth(server) : undefined) }) as ServiceMonitorSpecEndpointsBasicAuth,
+      };
+      this.serviceMonitor = serviceMonitor('ServiceMonitor', { name, labels: own, podLabels }, server.service, ofServer);
       if (monitor) this.monitorServiceMonitor = serviceMonitor('MonitorServiceMonitor', { ...monitor, name: monitor.service.name }, monitor.service, { port: 'metrics' });
       this.node.defaultChild = this.serviceMonitor;
+      ScrapeTargets.of(server).forEach(({ id: targetId, service, connections, asServer, ...target }: ScrapeTarget) => {
+        connections.allowAlsoFrom(...scrapers);
+        serviceMonitor(`${targetId}ServiceMonitor`, { ...target, name: service.name }, service, asServer ? ofServer : { port: 'metrics' });
+      });
+    }
+    if (options.tokenGeneration !== undefined && this.scrapeSecret === undefined) {
+      checks.fault({ prop: 'tokenGeneration', value: options.tokenGeneration, rule: 'Prometheus shows a token where there is a ServiceMonitor, and a guard of the server that knows it; here is none that could be rotated', fix: 'leave tokenGeneration out' });
     }
     if (alerts) {
-      this.prometheusRule = new PrometheusRule(this, 'PrometheusRule', {
-        metadata: { name, namespace, labels: { ...operatorLabels, ...own } },
-        spec: { groups: [{ name, rules: alertRules(scraped, alertLabels) }] },
-      });
+      ScrapeTargets.of(server).forEach(({ id: targetId, service, labels, rules }: ScrapeTarget) => prometheusRule(`${targetId}PrometheusRule`, service.name, labels, rules(alertLabels)));
+      this.prometheusRule = prometheusRule('PrometheusRule', name, own, alertRules(scraped, alertLabels));
     }
     if (dashboard) {
       this.dashboard = new ConfigMap(...programPlace(this, 'Dashboard'), {
         metadata: { name: `${name}-dashboard`, namespace, labels: { ...dashboardLabels, ...own }, annotations },
-        data: { [`${namespace}-${name}.json`]: `${JSON.stringify(grafanaDashboard(scraped), undefined, 2)}\n` },
+        data: Lazy.any({ produce: () => ({ [`${namespace}-${name}.json`]: `${JSON.stringify(grafanaDashboard({ ...scraped, server: ofAllPods(server) }, ScrapeTargets.of(server).all.flatMap(({ panels }) => panels ?? [])), undefined, 2)}\n` }) }) as Labels,
       });
     }
     rejectTakenNames(this, 'server', 'make one Metrics for each tracking server');
+  }
+
+  /** With it Prometheus passes a login by, of which it would else have to be the administrator. The guard knows it. */
+  private tokenFor(server: ITrackingServer, key: string): k8s.KubeSecret | undefined {
+    if (server.options.guard?.enabled === false) return undefined;
+    const name = `${server.name}-metrics`;
+    const part: Part = { name: 'mlflow', instance: server.name, component: 'metrics', image: server.options.image ?? Images.MLFLOW };
+    // the kubelet keeps it up to date: Prometheus has what the Secret has, too
+    const file = secretFile('metrics-token', TOKEN_FOLDER, { secretName: name, key }, TOKEN, true);
+    server.addVariable(this, { name: 'GUARD_METRICS_TOKEN_FILE', value: file.path });
+    server.addVolume(this, file.volume, file.mount);
+    return SecretsJob._fill(server, this, part, name, { [key]: { length: TOKEN_LENGTH } });
   }
 }
 
 interface Labels { [key: string]: string }
 
-/** How Prometheus logs in, where the server has a login. */
-function basicAuth({ clientCredentials }: TrackingServer): ServiceMonitorSpecEndpointsBasicAuth | undefined {
+/** The selector of the metrics of all pods of a server, also those of which others have the Deployment. */
+function ofAllPods(server: ITrackingServer): string {
+  const further = ScrapeTargets.of(server).all.filter(({ asServer }) => asServer).map(({ service }) => service.name);
+  const jobs = [server.service.name, ...further];
+  return `namespace="${server.namespace}",job${jobs.length > 1 ? '=~' : '='}"${jobs.join('|')}"`;
+}
+
+/** How Prometheus logs in where the server has a login, and no guard. */
+function basicAuth({ clientCredentials }: ITrackingServer): ServiceMonitorSpecEndpointsBasicAuth | undefined {
   if (clientCredentials === undefined) return undefined;
   const { secretName: name, usernameKey, passwordKey } = clientCredentials;
   return { username: { name, key: usernameKey }, password: { name, key: passwordKey } };

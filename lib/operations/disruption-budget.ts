@@ -1,7 +1,7 @@
 import { Construct } from 'constructs';
 import { PodDisruptionBudget } from '../kube/objects';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -32,7 +32,7 @@ export interface PodDisruptionBudgetOptions {
 /** Props of `DisruptionBudget`. */
 export interface DisruptionBudgetProps extends PodDisruptionBudgetOptions {
   /** The server of whose pods some stay. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 const SHAPE: Shape<PodDisruptionBudgetOptions> = { minAvailable: 'value', maxUnavailable: 'value' };
@@ -69,25 +69,26 @@ export class DisruptionBudget extends Construct {
 }
 
 /** The spec of a PodDisruptionBudget, but for its selector. */
-export function budgetSpec(checks: PropChecks, { minAvailable, maxUnavailable }: PodDisruptionBudgetOptions): k8s.PodDisruptionBudgetSpec {
+export function budgetSpec(checks: PropChecks, { minAvailable, maxUnavailable }: PodDisruptionBudgetOptions, prefix = ''): k8s.PodDisruptionBudgetSpec {
   if (minAvailable !== undefined && maxUnavailable !== undefined) {
     checks.fault({
-      prop: 'minAvailable',
+      prop: `${prefix}minAvailable`,
       value: minAvailable,
       rule: `a budget has one of the two, and maxUnavailable = ${maxUnavailable} is given as well (https://kubernetes.io/docs/tasks/run-application/configure-pdb/)`,
       fix: 'leave one of them out',
     });
   }
   const [prop, value] = minAvailable === undefined ? (['maxUnavailable', maxUnavailable ?? 1] as const) : (['minAvailable', minAvailable] as const);
-  return { [prop]: k8s.IntOrString.fromNumber(checks.count(prop, value, 'the number of pods')), unhealthyPodEvictionPolicy: 'AlwaysAllow' };
+  return { [prop]: k8s.IntOrString.fromNumber(checks.count(`${prefix}${prop}`, value, 'the number of pods')), unhealthyPodEvictionPolicy: 'AlwaysAllow' };
 }
 
-function checkSpare(checks: PropChecks, minAvailable: number | undefined, replicas: number): void {
+/** Faults where a budget leaves no pod to spare; `by` is what would raise their number. */
+export function checkSpare(checks: PropChecks, minAvailable: number | undefined, replicas: number, prefix = '', by = 'replicas of the tracking server (with autoscaling: minReplicas)'): void {
   if (typeof minAvailable !== 'number' || minAvailable < replicas) return;
   checks.fault({
-    prop: 'minAvailable',
+    prop: `${prefix}minAvailable`,
     value: minAvailable,
     rule: `it is below the number of pods, of which there may be ${replicas}: with no pod to spare, no node can be drained`,
-    fix: 'lower minAvailable, or raise replicas of the tracking server (with autoscaling: minReplicas)',
+    fix: `lower minAvailable, or raise ${by}`,
   });
 }

@@ -1,18 +1,14 @@
-import { Duration, Lazy } from 'cdk8s';
+import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
-import { Connections } from '../kube/connections';
-import { ImageSource } from '../kube/image-source';
-import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { networkPolicyOptions, podPolicy } from '../kube/network';
+import { Cluster } from '../kube/cluster';
 import { CronJob } from '../kube/objects';
-import { CONTAINER_SECURITY, POD_SECURITY, containerResources, emptyDir, envFromSecret } from '../kube/pod';
-import { PodSettings } from '../kube/pod-settings';
-import { Images } from '../options/images';
+import { containerResources, emptyDir } from '../kube/pod';
 import { ContainerResources, ResourcePresets } from '../options/resources';
-import { PreflightPackage } from '../preflight/preflight-package';
-import { egressTo } from '../tracking-server/stores';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { PreflightPod } from '../preflight/preflight-pod';
+import { connectingPod, storeEgress } from '../tracking-server/store-clients';
+import { ITrackingServer } from '../tracking-server/server';
+import { TELEMETRY } from '../tracking-server/settings';
+import { ofServer, variablesOfLogin } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -75,16 +71,19 @@ export interface GarbageCollectionOptions {
 /** Props of `GarbageCollection`. */
 export interface GarbageCollectionProps extends GarbageCollectionOptions {
   /** The server whose deleted experiments, runs and models are removed. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 const SHAPE: Shape<GarbageCollectionOptions> = { schedule: 'value', timeZone: 'value', olderThan: 'value', jobs: 'value', suspend: 'value', resources: {} };
+/** Exit code of the program where it could not remove everything: `exits.py`. */
+const EXIT_KEPT = 11;
 /** What the program of the clean-up reads of the settings of the preflight. */
 const STARTUP = ['STARTUP_DEADLINE_SECONDS', 'STARTUP_DEPLOYMENT', 'STARTUP_SOURCES'];
 
 /**
  * CronJob that runs `mlflow gc` for a tracking server. It talks to the database by itself and has the server delete
- * artifacts: it has no key of the artifact store.
+ * artifacts: it has no key of the artifact store. What cannot be deleted, such as a run of an experiment from before whose
+ * files are at `s3://`, is kept and named; all else is removed, and the Job fails.
  *
  * @see https://mlflow.org/docs/latest/api_reference/cli.html#mlflow-gc
  */
@@ -107,32 +106,23 @@ export class GarbageCollection extends Construct {
     const { backendStore, options: shared } = server;
     const checks = new PropChecks(this, [server]);
     const options = checks.props(given, SHAPE);
-    const images = new ImageSource(checks, shared.images);
-    const pod = new PodSettings(checks, shared.pod, images);
-    const image = images.of('image', shared.image ?? Images.MLFLOW);
-    const part: Part = { name: 'mlflow', instance: server.name, component: 'garbage-collection', image };
-    const podLabels = selectorLabels(part);
-    const metadata = { name: `${server.name}-gc`, namespace: server.namespace, labels: labels(part) };
+    const beside = new PreflightPod(this, checks, server, 'garbage-collection', 'gc');
     const schedule = checkSchedule(checks, 'schedule', options.schedule ?? '0 3 * * *');
     if (options.timeZone !== undefined) checkTimeZone(checks, 'timeZone', options.timeZone);
     const seconds = checks.seconds('olderThan', options.olderThan ?? Duration.days(30));
     const jobs = checks.flag('jobs', options.jobs ?? false);
     const resources = containerResources(checks, options.resources, ResourcePresets.SMALL as Required<ContainerResources>, '1Gi');
-    const databaseFlags = backendStore.uri === undefined ? [] : [`--backend-store-uri=${backendStore.uri}`];
-    const files = PreflightPackage.of(server);
-    const environment = (): k8s.EnvVar[] => {
-      const own = [
-        ...backendStore.environment,
-        { name: 'MLFLOW_TRACKING_URI', value: server.trackingUri },
-        ...login(server),
-        ...files.environment().filter(({ name }) => STARTUP.includes(name)),
-        { name: 'HOME', value: '/tmp' },
-      ];
-      return [...own, ...(shared.extraEnv ?? []).filter((extra) => own.every(({ name }) => name !== extra.name))];
-    };
+    const host = `${Cluster.of(this).nearHost(server.service.name, server.namespace)}:${server.port}`;
+    const environment = (): k8s.EnvVar[] => [
+      ...backendStore.environment,
+      { name: 'MLFLOW_TRACKING_URI', value: `http://${host}${server.staticPrefix}` },
+      ...server.environment.filter(({ name }) => name === TELEMETRY),
+      ...variablesOfLogin(server),
+      ...beside.files.environment().filter(({ name }) => STARTUP.includes(name)),
+    ];
 
     this.cronJob = new CronJob(this, 'CronJob', {
-      metadata: { ...metadata, labels: workloadLabels(part) },
+      metadata: beside.workload,
       spec: {
         schedule,
         timeZone: options.timeZone,
@@ -142,34 +132,25 @@ export class GarbageCollection extends Construct {
         successfulJobsHistoryLimit: 1,
         failedJobsHistoryLimit: 3,
         jobTemplate: {
-          metadata: { labels: workloadLabels(part) },
+          metadata: { labels: beside.workload.labels },
           spec: {
             backoffLimit: 2,
+            // what was kept would be kept again
+            podFailurePolicy: { rules: [{ action: 'FailJob', onExitCodes: { containerName: 'gc', operator: 'In', values: [EXIT_KEPT] } } as k8s.PodFailurePolicyRule] },
             template: {
-              metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
-              spec: {
-                ...pod.helperPlacement(),
-                automountServiceAccountToken: false,
-                enableServiceLinks: false,
+              metadata: beside.template(),
+              spec: connectingPod(server, () => ({
+                ...beside.spec(),
                 restartPolicy: 'Never',
-                securityContext: POD_SECURITY,
                 containers: [
                   {
-                    name: 'gc',
-                    image,
-                    imagePullPolicy: images.pullPolicy,
-                    command: ['python3', files.path],
-                    args: ['gc', ...databaseFlags, `--older-than=${seconds}s`, ...(jobs ? ['--jobs'] : [])],
-                    env: Lazy.any({ produce: environment }) as k8s.EnvVar[],
+                    ...beside.container('gc', ['gc', ...beside.databaseFlags, `--older-than=${seconds}s`, ...(jobs ? ['--jobs'] : [])], environment(), backendStore.volumeMounts),
                     envFrom: shared.envFrom,
                     resources,
-                    securityContext: CONTAINER_SECURITY,
-                    terminationMessagePolicy: 'FallbackToLogsOnError',
-                    volumeMounts: [files.volumeMount, { name: 'tmp', mountPath: '/tmp' }, ...(backendStore.volumeMounts ?? [])],
                   },
                 ],
-                volumes: [files.volume, emptyDir('tmp', '512Mi'), ...(backendStore.volumes ?? [])],
-              },
+                volumes: [beside.files.volume, emptyDir('tmp', '512Mi'), ...(backendStore.volumes ?? [])],
+              }), beside.isExtra),
             },
           },
         },
@@ -179,21 +160,9 @@ export class GarbageCollection extends Construct {
     rejectTakenNames(this, 'server', 'make one GarbageCollection for each tracking server');
 
     // it asks the server by the name of its Service
-    server.addAllowedHost(`${server.host}:${server.port}`);
-    server.connections.allowFromPods(podLabels);
-    backendStore.connections?.allowFromPods(podLabels);
-    const network = networkPolicyOptions(checks, shared.networkPolicy);
-    if (network !== undefined) {
-      const connections = new Connections({ podLabels });
-      connections.allowTo(...egressTo(backendStore), server.connections.toThese, ...network.egress);
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections });
-    }
+    server.addAllowedHost(host);
+    server.connections.allowFromPods(beside.podLabels);
+    backendStore.connections?.allowFromPods(beside.podLabels);
+    this.networkPolicy = beside.policy(...storeEgress(server, backendStore), server.connections.toThese);
   }
-}
-
-/** How the clean-up logs in to the server, where that has a login. */
-function login({ clientCredentials }: TrackingServer): k8s.EnvVar[] {
-  if (clientCredentials === undefined) return [];
-  const { secretName, usernameKey, passwordKey } = clientCredentials;
-  return [envFromSecret('MLFLOW_TRACKING_USERNAME', secretName, usernameKey), envFromSecret('MLFLOW_TRACKING_PASSWORD', secretName, passwordKey)];
 }

@@ -1,7 +1,7 @@
 import { Construct } from 'constructs';
 import { ServiceAccount } from '../kube/objects';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
@@ -41,7 +41,7 @@ export interface ServiceAccountOptions {
 /** Props of `ServerServiceAccount`. */
 export interface ServerServiceAccountProps extends ServiceAccountOptions {
   /** The server whose pods run with it. The monitor of its stores does, too. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 const SHAPE: Shape<ServiceAccountOptions> = { name: 'value', create: 'value', annotations: {} };

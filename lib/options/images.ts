@@ -20,6 +20,14 @@ export class Images {
   public static readonly POSTGRES = 'docker.io/library/postgres:17.12';
 
   /**
+   * PostgreSQL as the operator CloudNativePG wants it (`CloudNativePg`), of the same version but for its last number, so that the
+   * tools of the other image can dump it.
+   *
+   * @see https://github.com/cloudnative-pg/artifacts/tree/main/image-catalogs
+   */
+  public static readonly CLOUD_NATIVE_PG = 'ghcr.io/cloudnative-pg/postgresql:17.11-202608170816-standard-trixie';
+
+  /**
    * A MinIO-compatible server with the client `mc` in it: the community fork of MinIO, since the images of
    * MinIO itself can no longer be pulled.
    *
@@ -33,4 +41,11 @@ export class Images {
    * @see https://quay.io/repository/oauth2-proxy/oauth2-proxy
    */
   public static readonly OAUTH2_PROXY = 'quay.io/oauth2-proxy/oauth2-proxy:v7.15.5';
+
+  /**
+   * nginx, which sends transfers of artifacts to pods of their own (`SplitTopology`).
+   *
+   * @see https://hub.docker.com/_/nginx
+   */
+  public static readonly NGINX = 'docker.io/library/nginx:1.30.5-alpine';
 }

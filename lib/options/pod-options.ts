@@ -1,4 +1,5 @@
 import { Duration } from 'cdk8s';
+import { ContainerResources } from './resources';
 import { k8s } from '../../imports/k8s';
 
 /**
@@ -114,9 +115,18 @@ export interface PodOptions {
   readonly sidecars?: k8s.Container[];
 
   /**
+   * CPU and memory of each container of the Jobs that fill Secrets and make users and buckets. A LimitRange of the namespace may ask
+   * for more than they need.
+   *
+   * @default - 50m to 500m, 64 MiB to 256 MiB
+   * @see https://kubernetes.io/docs/concepts/policy/limit-range/
+   */
+  readonly bootstrapResources?: ContainerResources;
+
+  /**
    * How long a pod that is asked to stop may take to finish what it does, the transfers in flight for example.
    *
-   * @default - 2 minutes for the tracking server and PostgreSQL, 1 minute for MinIO, 30 seconds for others
+   * @default - 4 minutes for the tracking server, 2 minutes for PostgreSQL, 1 minute for MinIO, 30 seconds for others
    * @see https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
    */
   readonly terminationGracePeriod?: Duration;

@@ -46,6 +46,6 @@ export class ResourcePresets {
   /** Up to two workers: 500m to 2 cores, 1 GiB to 2 GiB. */
   public static readonly MEDIUM: ContainerResources = { cpuRequest: '500m', cpuLimit: '2', memoryRequest: Size.gibibytes(1), memoryLimit: Size.gibibytes(2) };
 
-  /** Up to four workers, or `jobExecution`: 1 to 4 cores, 2 GiB to 4 GiB. */
+  /** Up to four workers, or `jobExecution` with some jobs at a time: 1 to 4 cores, 2 GiB to 4 GiB. */
   public static readonly LARGE: ContainerResources = { cpuRequest: '1', cpuLimit: '4', memoryRequest: Size.gibibytes(2), memoryLimit: Size.gibibytes(4) };
 }

@@ -4,11 +4,13 @@ import { PREFLIGHT } from '../assets.generated';
 import { ConfigMap } from '../kube/objects';
 import { programPlace } from '../kube/programs-chart';
 import { ArtifactTransfer } from '../proxied-artifacts/artifact-transfer';
-import type { TrackingServer } from '../tracking-server/tracking-server';
+import { ITrackingServer } from '../tracking-server/server';
 import { k8s } from '../../imports/k8s';
 
 const ID = 'PreflightPackage';
 const VOLUME = 'preflight';
+/** Modules of commands that run in few pods. With all others they would not fit into what `kubectl apply` notes of an object, 256 KiB. */
+const RARE = /^relocate(?!_causes)/;
 
 /**
  * The Python package of preflight, doctor, monitor and clean-up as a ConfigMap, once for each tracking server. It is mounted as
@@ -16,7 +18,7 @@ const VOLUME = 'preflight';
  */
 export class PreflightPackage extends Construct {
   /** That of a server, which is made when it is first asked for. */
-  public static of(server: TrackingServer): PreflightPackage {
+  public static of(server: ITrackingServer): PreflightPackage {
     return (server.node.tryFindChild(ID) as PreflightPackage | undefined) ?? new PreflightPackage(server);
   }
 
@@ -24,19 +26,34 @@ export class PreflightPackage extends Construct {
   public readonly path = '/app/preflight';
 
   public readonly configMap: k8s.KubeConfigMap;
+
+  /** ConfigMap with what is in `completeVolume` only. */
+  public readonly relocateConfigMap: k8s.KubeConfigMap;
+
   public readonly volume: k8s.Volume;
+
+  /** For pods in which every command can be run. */
+  public readonly completeVolume: k8s.Volume;
+
   public readonly volumeMount: k8s.VolumeMount;
 
   /** What its programs read of the server, whether that has a preflight or not. */
   public readonly variables: k8s.EnvVar[];
 
-  private constructor(private readonly server: TrackingServer) {
+  private constructor(private readonly server: ITrackingServer) {
     super(server, ID);
     const name = `${server.name}-preflight`;
-    this.configMap = new ConfigMap(...programPlace(this, 'ConfigMap'), { metadata: { name, namespace: server.namespace, labels: server.labels }, data: PREFLIGHT });
+    const modules = (id: string, suffix: string, rare: boolean) =>
+      new ConfigMap(...programPlace(this, id), {
+        metadata: { name: `${name}${suffix}`, namespace: server.namespace, labels: server.labels },
+        data: Object.fromEntries(Object.entries(PREFLIGHT).filter(([module]) => RARE.test(module) === rare)),
+      });
+    this.configMap = modules('ConfigMap', '', false);
+    this.relocateConfigMap = modules('Relocate', '-relocate', true);
     this.node.defaultChild = this.configMap;
-    this.volume = { name: VOLUME, configMap: { name, items: Object.keys(PREFLIGHT).map((file) => ({ key: file, path: file })) } };
-    this.volumeMount = { name: VOLUME, mountPath: this.path, readOnly: true };
+    this.volume = { name: VOLUME, configMap: { name } };
+    this.completeVolume = { name: VOLUME, projected: { sources: [this.configMap, this.relocateConfigMap].map((configMap) => ({ configMap: { name: configMap.name } })) } };
+    this.volumeMount = { name: VOLUME, mountPath: this.path };
     this.variables = [
       { name: 'STARTUP_DEPLOYMENT', value: server.name },
       { name: 'STARTUP_ARTIFACT_TRANSFER', value: String(server.options.artifactTransfer ?? ArtifactTransfer.PROXIED) },

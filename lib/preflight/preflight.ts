@@ -1,64 +1,20 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
+import { PreflightOptions, PreflightSettings } from './preflight-options';
 import { PreflightPackage } from './preflight-package';
 import { MLFLOW_DOCTOR_PY } from '../assets.generated';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
+import { unlessSwitchedOff } from '../validation/switched-off';
 import { k8s } from '../../imports/k8s';
-
-/** What is tried before a tracking server starts. */
-export interface PreflightSettings {
-  /**
-   * How long a pod waits for stores that are not there yet before it fails and is started again. What waiting cannot
-   * mend, such as a wrong key, fails at once.
-   *
-   * @default Duration.minutes(5)
-   */
-  readonly startupDeadline?: Duration;
-
-  /**
-   * Whether a start upgrades a database whose schema is older than this MLflow. Without it the pod stops and says so,
-   * since there is no way back: take a backup, set it for one rollout, and remove it.
-   *
-   * @default false
-   * @see https://mlflow.org/docs/latest/self-hosting/migration/
-   */
-  readonly upgradeSchema?: boolean;
-
-  /**
-   * How long an upgrade of the schema may take, with `upgradeSchema`. Neither the startup probe nor a pod that is asked to
-   * stop cuts it off before.
-   *
-   * @default Duration.hours(1)
-   */
-  readonly upgradeDeadline?: Duration;
-}
-
-/** What is tried before a tracking server starts, and while it runs. */
-export interface PreflightOptions extends PreflightSettings {
-  /**
-   * Whether both stores are tried before the server starts. Without it, MLflow starts at once, and the first request finds
-   * out what does not work.
-   *
-   * @default true
-   */
-  readonly enabled?: boolean;
-
-  /**
-   * Whether a pod of its own tries both stores again and again while the server runs.
-   *
-   * @default true
-   */
-  readonly monitor?: boolean;
-}
 
 /** Props of `Preflight`. */
 export interface PreflightProps extends PreflightSettings {
   /** The server before whose start the stores are tried. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
 }
 
 const SHAPE: Shape<PreflightSettings> = { startupDeadline: 'value', upgradeSchema: 'value', upgradeDeadline: 'value' };
@@ -77,6 +33,9 @@ export class Preflight extends Construct {
   /** ConfigMap `<name of the server>-preflight` with the Python package. */
   public readonly configMap: k8s.KubeConfigMap;
 
+  /** ConfigMap `<name of the server>-preflight-relocate` with those of its modules that move old experiments. */
+  public readonly relocateConfigMap: k8s.KubeConfigMap;
+
   /**
    * @param scope the construct to which this one belongs
    * @param id the name of this construct in its scope
@@ -94,8 +53,9 @@ export class Preflight extends Construct {
 
     const files = PreflightPackage.of(server);
     this.configMap = files.configMap;
+    this.relocateConfigMap = files.relocateConfigMap;
     this.node.defaultChild = this.configMap;
-    server.addVolume(this, files.volume, files.volumeMount);
+    server.addVolume(this, files.completeVolume, files.volumeMount);
     const [deployment, ...others] = files.variables;
     for (const variable of [deployment, { name: 'STARTUP_DEADLINE_SECONDS', value: String(seconds) }, ...others]) server.addVariable(this, variable);
     if (seconds > 0) server.allowStartup(Duration.seconds(seconds));
@@ -114,10 +74,16 @@ export class Preflight extends Construct {
 
 /** What of the prop `preflight` of a server is for its preflight; undefined where none is wanted. */
 export function wantedPreflight(checks: PropChecks, { enabled, ...given }: PreflightOptions = {}): PreflightSettings | undefined {
-  const settings = Object.entries(given).filter(([name, value]) => name !== 'monitor' && value !== undefined);
-  if (checks.flag('preflight.enabled', enabled ?? true)) return Object.fromEntries(settings);
-  for (const [name, value] of settings) {
-    checks.fault({ prop: `preflight.${name}`, value, hidden: true, rule: 'with preflight.enabled = false nothing is tried before the server starts', fix: `leave preflight.${name} out, or preflight.enabled` });
+  const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith('monitor')));
+  return unlessSwitchedOff<PreflightSettings>(checks, 'preflight', enabled, settings, 'nothing is tried before the server starts');
+}
+
+/** Whether the prop `preflight` of a server wants a pod that tries the stores. */
+export function wantsMonitor(checks: PropChecks, { monitor, monitorClients, monitorResources }: PreflightOptions = {}): boolean {
+  const wanted = checks.flag('preflight.monitor', monitor ?? true);
+  for (const [name, value] of Object.entries({ monitorClients, monitorResources })) {
+    if (wanted || value === undefined) continue;
+    checks.fault({ prop: `preflight.${name}`, value, hidden: true, rule: 'with preflight.monitor = false there is no monitor', fix: `leave preflight.${name} out, or preflight.monitor` });
   }
-  return undefined;
+  return wanted;
 }

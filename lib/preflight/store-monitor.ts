@@ -1,30 +1,36 @@
-import { Lazy } from 'cdk8s';
+import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
-import { PreflightPackage } from './preflight-package';
+import { PreflightPod } from './preflight-pod';
+import { WatchingPod } from './watching-pod';
 import { Connections } from '../kube/connections';
-import { ImageSource } from '../kube/image-source';
-import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
-import { networkPolicyOptions, podPolicy } from '../kube/network';
-import { Deployment, Service } from '../kube/objects';
-import { CONTAINER_SECURITY, POD_SECURITY, emptyDir, quantities } from '../kube/pod';
-import { PodSettings } from '../kube/pod-settings';
-import { Images } from '../options/images';
-import { egressTo } from '../tracking-server/stores';
-import type { TrackingServer } from '../tracking-server/tracking-server';
-import { ofServer } from '../validation/add-on';
+import { containerResources } from '../kube/pod';
+import { goodPeers } from '../kube/policy-peers';
+import { ContainerResources } from '../options/resources';
+import { connectingPod, storeEgress } from '../tracking-server/store-clients';
+import { ITrackingServer } from '../tracking-server/server';
+import { ofServer } from '../tracking-server/add-on';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
+import { Shape } from '../validation/prop-shape';
 import { rejectTakenNames } from '../validation/unique-names';
 import { k8s } from '../../imports/k8s';
 
 const PORT = 8080;
-/** What the libraries of the stores read besides what the stores themselves say: certificates, proxies, and where credentials are. */
-const READ_BY_STORES = /^(AWS|AZURE|GOOGLE|GCE|BOTO|PG|MLFLOW_(S3|BOTO|GCS|MYSQL|TRACKING_(SERVER_CERT_PATH|INSECURE_TLS)))(_|[A-Z]|$)|^(https?|no|all)_proxy$|^(SSL_CERT|REQUESTS_CA|CURL_CA)_/i;
+const RESOURCES: Required<ContainerResources> = { cpuRequest: '10m', cpuLimit: '500m', memoryRequest: Size.mebibytes(96), memoryLimit: Size.mebibytes(192) };
+const SHAPE: Shape<Omit<StoreMonitorProps, 'server'>> = { clients: 'list' };
 
 /** Props of `StoreMonitor`. */
 export interface StoreMonitorProps {
   /** The server whose stores are tried. */
-  readonly server: TrackingServer;
+  readonly server: ITrackingServer;
+
+  /**
+   * Who may ask it for its metrics, where there are NetworkPolicies.
+   *
+   * @default - nobody but the kubelet, and the `scrapers` of `Metrics`
+   * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors
+   */
+  readonly clients?: k8s.NetworkPolicyPeer[];
 }
 
 /**
@@ -32,8 +38,32 @@ export interface StoreMonitorProps {
  * `mlflow_database_reachable` are 0, as long as one of them does not work. The tracking server itself stays ready then: it
  * still serves all that can be read, and an unready server would take that away from everybody too. A tracking server makes
  * it itself, unless `preflight.monitor` is false.
+ *
+ * @example
+ * import { App, Chart } from 'cdk8s';
+ * import { MlflowStack, StoreMonitor } from 'cdk8s-mlflow';
+ *
+ * const app = new App();
+ * const chart = new Chart(app, 'mlflow', { namespace: 'mlflow' });
+ * const { trackingServer } = new MlflowStack(chart, 'Stack');
+ *
+ * // an exporter of your own asks for the metrics
+ * const monitor = StoreMonitor.of(trackingServer)!;
+ * monitor.connections.allowFromPods({ app: 'exporter' });
+ * console.log(`http://${monitor.service.name}:${monitor.port}/metrics`);
+ * app.synth();
  */
 export class StoreMonitor extends Construct {
+  /**
+   * The monitor that a server has made.
+   *
+   * @param server the server
+   * @returns nothing where `preflight.monitor` is false
+   */
+  public static of(server: ITrackingServer): StoreMonitor | undefined {
+    return server.node.children.find((child) => child instanceof StoreMonitor);
+  }
+
   /** The pod. */
   public readonly deployment: k8s.KubeDeployment;
 
@@ -62,100 +92,38 @@ export class StoreMonitor extends Construct {
    */
   public constructor(scope: Construct, id: string, props: StoreMonitorProps) {
     super(place(scope, id), id);
-    const { server } = ofServer(this, props);
+    const { server, ...given } = ofServer(this, props);
     const { backendStore, artifactStore, options } = server;
     const checks = new PropChecks(this, [server]);
-    const images = new ImageSource(checks, options.images);
-    const pod = new PodSettings(checks, options.pod, images);
-    const part: Part = { name: 'mlflow', instance: server.name, component: 'store-monitor', image: images.of('image', options.image ?? Images.MLFLOW) };
-    this.labels = labels(part);
-    this.podLabels = selectorLabels(part);
-    const metadata = { name: `${server.name}-monitor`, namespace: server.namespace, labels: this.labels };
-    const files = PreflightPackage.of(server);
-    const databaseFlags = backendStore.uri === undefined ? [] : [`--backend-store-uri=${backendStore.uri}`];
-    const extras = (options.extraEnv ?? []).filter((variable) => READ_BY_STORES.test(String(variable?.name)));
+    const { clients = [] } = checks.props(given, SHAPE);
+    const beside = new PreflightPod(this, checks, server, 'store-monitor', 'monitor');
+    this.labels = beside.metadata.labels;
+    this.podLabels = beside.podLabels;
+    const resources = containerResources(checks, options.preflight?.monitorResources, RESOURCES, '256Mi', 'preflight.monitorResources');
 
-    this.deployment = new Deployment(this, 'Deployment', {
-      metadata: { ...metadata, labels: workloadLabels(part) },
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: this.podLabels },
-        // the new pod does not wait for the old one, which may be unready for as long as a store is
-        strategy: {
-          type: 'RollingUpdate',
-          rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(1), maxSurge: k8s.IntOrString.fromNumber(0) },
-        },
-        template: {
-          metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
-          spec: {
-            ...pod.helperPlacement(),
-            serviceAccountName: Lazy.any({ produce: () => server.serviceAccountName }) as unknown as string,
-            automountServiceAccountToken: false,
-            enableServiceLinks: false,
-            securityContext: POD_SECURITY,
-            containers: [
-              {
-                name: 'monitor',
-                image: part.image,
-                imagePullPolicy: images.pullPolicy,
-                command: ['python3', files.path],
-                args: ['monitor', ...databaseFlags, `--artifacts-destination=${artifactStore.artifactsDestination}`],
-                env: [
-                  ...artifactStore.environment,
-                  ...backendStore.environment,
-                  ...files.environment(),
-                  { name: 'STARTUP_MONITOR_PORT', value: String(PORT) },
-                  { name: 'HOME', value: '/tmp' },
-                  ...extras,
-                ],
-                ports: [{ name: 'metrics', containerPort: PORT }],
-                readinessProbe: {
-                  httpGet: { path: '/ready', port: k8s.IntOrString.fromString('metrics') },
-                  periodSeconds: 5,
-                  timeoutSeconds: 5,
-                  failureThreshold: 1,
-                },
-                livenessProbe: {
-                  httpGet: { path: '/metrics', port: k8s.IntOrString.fromString('metrics') },
-                  initialDelaySeconds: 10,
-                  periodSeconds: 20,
-                  timeoutSeconds: 5,
-                },
-                resources: {
-                  requests: quantities({ cpu: '10m', memory: '96Mi', 'ephemeral-storage': '64Mi' }),
-                  limits: quantities({ cpu: '500m', memory: '192Mi', 'ephemeral-storage': '256Mi' }),
-                },
-                securityContext: CONTAINER_SECURITY,
-                terminationMessagePolicy: 'FallbackToLogsOnError',
-                volumeMounts: [files.volumeMount, { name: 'tmp', mountPath: '/tmp' }, ...(artifactStore.volumeMounts ?? []), ...(backendStore.volumeMounts ?? [])],
-              },
-            ],
-            volumes: [files.volume, emptyDir('tmp', '64Mi'), ...(artifactStore.volumes ?? []), ...(backendStore.volumes ?? [])],
-          },
-        },
-      },
-    });
-    this.node.defaultChild = this.deployment;
-    rejectTakenNames(this, 'server', 'make one StoreMonitor for each tracking server, which makes it itself unless preflight.monitor is false');
-
-    this.service = new Service(this, 'Service', {
-      metadata,
-      spec: {
-        type: 'ClusterIP',
-        selector: this.podLabels,
-        // the metrics are asked for most when the pod is not ready
-        publishNotReadyAddresses: true,
-        ports: [{ name: 'metrics', port: PORT, targetPort: k8s.IntOrString.fromString('metrics') }],
-      },
-    });
-
-    this.connections = new Connections({ podLabels: this.podLabels, ports: [PORT] });
-    this.connections.allowTo(...egressTo(artifactStore, backendStore));
+    this.connections = new Connections({ podLabels: this.podLabels, ports: [PORT], isolated: true });
+    this.connections.allowFrom(...goodPeers(checks, 'clients', clients));
+    this.connections.allowTo(...storeEgress(server, artifactStore, backendStore));
     for (const store of [artifactStore, backendStore]) store.connections?.allowFromPods(this.podLabels);
-    const network = networkPolicyOptions(checks, options.networkPolicy);
-    if (network !== undefined) {
-      this.connections.allowTo(...network.egress);
-      this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
+    const args = ['monitor', ...beside.databaseFlags, `--artifacts-destination=${artifactStore.artifactsDestination}`];
+    const env = [...artifactStore.environment, ...backendStore.environment, ...beside.files.environment(), { name: 'STARTUP_MONITOR_PORT', value: String(PORT) }];
+    const pod = new WatchingPod(this, checks, server, {
+      beside,
+      container: { ...beside.container('monitor', args, env, [...(artifactStore.volumeMounts ?? []), ...(backendStore.volumeMounts ?? [])]), resources },
+      port: PORT,
+      readiness: { periodSeconds: 5, failureThreshold: 1 },
+      volumes: [...(artifactStore.volumes ?? []), ...(backendStore.volumes ?? [])],
+      connections: this.connections,
+      // the new pod does not wait for the old one, which may be unready for as long as a store is
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(1), maxSurge: k8s.IntOrString.fromNumber(0) } },
+      finish: (spec) => connectingPod(server, () => ({ ...spec(), serviceAccountName: Lazy.any({ produce: () => server.serviceAccountName }) as unknown as string })),
+    });
+    this.deployment = pod.deployment;
+    this.service = pod.service;
+    this.networkPolicy = pod.networkPolicy;
+    if (clients.length > 0 && pod.networkPolicy === undefined) {
+      checks.fault({ prop: 'clients', value: clients, hidden: true, rule: 'with networkPolicy.enabled = false there is no NetworkPolicy that they could stand in', fix: 'leave them out, or networkPolicy.enabled of the server' });
     }
+    rejectTakenNames(this, 'server', 'make one StoreMonitor for each tracking server, which makes it itself unless preflight.monitor is false');
   }
 }

@@ -1,6 +1,7 @@
 import { JsonPatch } from 'cdk8s';
 import { Construct } from 'constructs';
-import { secretKeys } from './secret-keys';
+import { generationOf, keyOf } from './generation';
+import { CredentialsKeys, secretKeys } from './secret-keys';
 import { Secret } from '../kube/objects';
 import { place } from '../validation/place';
 import { PropChecks } from '../validation/prop-checks';
@@ -38,23 +39,13 @@ export interface ICredentials {
    * @default - none; needed where `generated` is true
    */
   readonly generatedUsername?: string;
-}
-
-/** How a Secret names its keys. */
-export interface CredentialsKeys {
-  /**
-   * Key under which the user name (or access key id) stands.
-   *
-   * @default "username"
-   */
-  readonly usernameKey?: string;
 
   /**
-   * Key under which the password (or secret access key) stands.
+   * How often the values were declared to be new ones, where that is more than once.
    *
-   * @default "password"
+   * @default 1
    */
-  readonly passwordKey?: string;
+  readonly generation?: number;
 }
 
 /**
@@ -100,6 +91,14 @@ export interface CredentialsProps extends CredentialsOptions {
    * @default "mlflow-"
    */
   readonly username?: string;
+
+  /**
+   * Number of the values: raise it by one, and the cluster makes up other ones, beside the old ones until no pod of the namespace
+   * has these in its environment. Then they end. From 2 on, the keys of the Secret end with it, such as `password-2`.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
 }
 
 /** Props of `Credentials.fromSecretName` and `Credentials.fromSecret`. */
@@ -110,6 +109,13 @@ export interface ExistingSecretProps extends CredentialsKeys {
    * @default - the namespace of the chart, else "mlflow"
    */
   readonly namespace?: string;
+
+  /**
+   * Number of the values: raise it by one when somebody has changed them in the Secret, and the pods are replaced.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
 }
 
 /** Props of `Credentials.fromLiterals`. */
@@ -119,11 +125,18 @@ export interface LiteralCredentialsProps extends CredentialsOptions {
 
   /** The password (or secret access key), as it will stand, base64-encoded and readable by everybody, in the YAML. */
   readonly password: string;
+
+  /**
+   * Number of the values: raise it by one with another password, and the pods are replaced.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
 }
 
 const KEYS: Shape<CredentialsKeys> = { usernameKey: 'value', passwordKey: 'value' };
-const SHAPE: Shape<CredentialsProps> = { ...KEYS, secretName: 'value', namespace: 'value', labels: 'labels', username: 'value' };
-const EXISTING_SHAPE: Shape<ExistingSecretProps> = { ...KEYS, namespace: 'value' };
+const SHAPE: Shape<CredentialsProps> = { ...KEYS, secretName: 'value', namespace: 'value', labels: 'labels', username: 'value', generation: 'value' };
+const EXISTING_SHAPE: Shape<ExistingSecretProps> = { ...KEYS, namespace: 'value', generation: 'value' };
 
 /**
  * The Secret of a store, with values that the cluster makes up: the YAML declares the Secret without data, and
@@ -178,6 +191,7 @@ export class Credentials extends Construct implements ICredentials {
   public readonly passwordKey: string;
   public readonly generated: boolean = true;
   public readonly generatedUsername?: string;
+  public readonly generation?: number;
 
   /** The Secret. The YAML declares it without data, unless its values are literals. */
   public readonly secret: k8s.KubeSecret;
@@ -194,7 +208,10 @@ export class Credentials extends Construct implements ICredentials {
     props = checks.props(props, SHAPE);
     this.secretName = checks.objectName('secretName', props.secretName);
     this.namespace = checks.namespace(this, props.namespace);
-    ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
+    this.generation = generationOf(checks, props.generation);
+    const keys = secretKeys(checks, props);
+    this.usernameKey = keyOf(keys.usernameKey, this.generation);
+    this.passwordKey = keyOf(keys.passwordKey, this.generation);
     this.generatedUsername = props.username ?? 'mlflow-';
     if (!/^[a-z][-_a-z0-9]{2,19}$/.test(this.generatedUsername)) {
       checks.fault({
@@ -203,6 +220,11 @@ export class Credentials extends Construct implements ICredentials {
         rule: 'a generated user name has 3 to 20 characters (the limit of MinIO): lower-case letters, digits, "-" and "_", a letter first',
         fix: 'pass a name such as "mlflow", or a beginning such as "mlflow-"',
       });
+    }
+    const beginning = String(this.generatedUsername);
+    const ownName = beginning.endsWith('-') ? beginning : keyOf(beginning, this.generation);
+    if (this.generation !== undefined && ownName.length > 20) {
+      checks.fault({ prop: 'username', value: this.generatedUsername, rule: `the user of a later generation is a user of its own, here "${ownName}", and has at most 20 characters (the limit of MinIO)`, fix: 'pass a shorter name, or a beginning such as "mlflow-"' });
     }
     this.secret = new Secret(this, 'Secret', {
       metadata: { name: this.secretName, namespace: this.namespace, labels: props.labels },
@@ -219,6 +241,7 @@ class ExistingCredentials extends Construct implements ICredentials {
   public readonly usernameKey: string;
   public readonly passwordKey: string;
   public readonly generated: boolean = false;
+  public readonly generation?: number;
 
   public constructor(scope: Construct, id: string, secret: string | INamedSecret, props: ExistingSecretProps) {
     super(place(scope, id), id);
@@ -226,6 +249,7 @@ class ExistingCredentials extends Construct implements ICredentials {
     props = checks.props(props, EXISTING_SHAPE);
     this.secretName = typeof secret === 'string' ? checks.objectName('secretName', secret) : nameOf(checks, secret);
     this.namespace = checks.namespace(this, props.namespace);
+    this.generation = generationOf(checks, props.generation);
     ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
   }
 }
@@ -245,11 +269,13 @@ function nameOf(checks: PropChecks, secret: INamedSecret): string {
 class LiteralCredentials extends Credentials {
   public override readonly generated: boolean = false;
   public override readonly generatedUsername?: string = undefined;
+  public override readonly generation?: number;
 
   public constructor(scope: Construct, id: string, props: LiteralCredentialsProps) {
-    const { username, password, ...options } = props ?? {};
+    const { username, password, generation, ...options } = props ?? {};
     super(scope, id, options);
     const checks = new PropChecks(this);
+    this.generation = generationOf(checks, generation);
     const literals = { username, password };
     for (const [prop, value] of Object.entries(literals)) {
       if (typeof value !== 'string' || value.trim() === '' || value !== value.trim()) {

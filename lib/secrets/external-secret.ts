@@ -1,6 +1,7 @@
 import { ApiObject, Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { CredentialsOptions, ICredentials } from './credentials';
+import { generationOf } from './generation';
 import { secretKeys } from './secret-keys';
 import { ExternalSecret } from '../kube/objects';
 import { place } from '../validation/place';
@@ -71,6 +72,13 @@ export interface ExternalSecretCredentialsProps extends CredentialsOptions {
    * @default Duration.hours(1)
    */
   readonly refreshInterval?: Duration;
+
+  /**
+   * Number of the values: raise it by one when the external values were changed and the Secret has them, and the pods are replaced.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
 }
 
 const SHAPE: Shape<ExternalSecretCredentialsProps> = {
@@ -84,6 +92,7 @@ const SHAPE: Shape<ExternalSecretCredentialsProps> = {
   usernameRemote: {},
   passwordRemote: {},
   refreshInterval: 'value',
+  generation: 'value',
 };
 const STORE_REF_KIND = {
   [SecretStoreKind.SECRET_STORE]: StoreRefKind.SECRET_STORE,
@@ -105,6 +114,7 @@ export class ExternalSecretCredentials extends Construct implements ICredentials
   public readonly passwordKey: string;
   public readonly generated: boolean = false;
   public readonly generatedUsername?: string;
+  public readonly generation?: number;
 
   /** The ExternalSecret, from which the operator makes the Secret, with the same labels. */
   public readonly externalSecret: ApiObject;
@@ -121,6 +131,7 @@ export class ExternalSecretCredentials extends Construct implements ICredentials
     props = checks.props(props, SHAPE);
     this.secretName = checks.objectName('secretName', checks.required('secretName', props.secretName, 'none', 'the name of the Secret', '"mlflow-database"'));
     this.namespace = checks.namespace(this, props.namespace);
+    this.generation = generationOf(checks, props.generation);
     ({ usernameKey: this.usernameKey, passwordKey: this.passwordKey } = secretKeys(checks, props));
     const storeName = checks.objectName('storeName', checks.required('storeName', props.storeName, 'none', 'the store of the values', '"vault"'));
     const storeKind = props.storeKind ?? SecretStoreKind.SECRET_STORE;

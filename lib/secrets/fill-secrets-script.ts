@@ -1,7 +1,7 @@
 import { Chart } from 'cdk8s';
 import { Construct } from 'constructs';
 import { appWide } from './app-wide';
-import { FILL_SECRETS_PY } from '../assets.generated';
+import { FILL_SECRETS_PY, OUTDATED_PODS_PY, SECRET_API_PY } from '../assets.generated';
 import { fingerprint } from '../kube/hash';
 import { labels } from '../kube/labels';
 import { ConfigMap } from '../kube/objects';
@@ -10,6 +10,9 @@ import { k8s } from '../../imports/k8s';
 
 /** The script's name in its ConfigMap. */
 export const FILL_SECRETS = 'fill-secrets.py';
+
+/** The script, and the modules that it imports. */
+export const FILL_SECRETS_FILES: { [file: string]: string } = { [FILL_SECRETS]: FILL_SECRETS_PY, 'outdated_pods.py': OUTDATED_PODS_PY, 'secret_api.py': SECRET_API_PY };
 
 const SUFFIX = '-fill-secrets';
 const MAX_BEGINNING = 63 - SUFFIX.length;
@@ -23,7 +26,7 @@ export function fillSecretsScript(construct: Construct, instance: string, namesp
   if (known !== undefined) return known;
   const configMap = new ConfigMap(...programPlace(Chart.of(construct), `FillSecrets:${key}`), {
     metadata: { name: `${beginning(String(instance))}${SUFFIX}`, namespace, labels: labels({ name: 'mlflow', instance, component: 'fill-secrets', image: '' }) },
-    data: { [FILL_SECRETS]: FILL_SECRETS_PY },
+    data: FILL_SECRETS_FILES,
   });
   all.set(key, configMap);
   return configMap;

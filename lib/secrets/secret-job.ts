@@ -1,13 +1,12 @@
 import { Construct } from 'constructs';
-import { FILL_SECRETS, fillSecretsScript } from './fill-secrets-script';
-import { FILL_SECRETS_PY } from '../assets.generated';
+import { FILL_SECRETS_FILES, fillSecretsScript } from './fill-secrets-script';
 import { Connections } from '../kube/connections';
 import { fingerprint } from '../kube/hash';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels } from '../kube/labels';
 import { TO_KUBERNETES_API, podPolicy } from '../kube/network';
 import { ConfigMap, ContentNamedJob, Role, RoleBinding, ServiceAccount } from '../kube/objects';
-import { BOOTSTRAP_RESOURCES, CONTAINER_SECURITY, POD_SECURITY, emptyDir } from '../kube/pod';
+import { CONTAINER_SECURITY, POD_SECURITY, emptyDir } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
 import { programPlace } from '../kube/programs-chart';
 import { k8s } from '../../imports/k8s';
@@ -23,14 +22,21 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
  */
 const TRIES = 2 ** 31 - 1;
 
-/** What Kubernetes mounts by itself into every container of a pod, where nothing says otherwise. */
+/**
+ * Seconds after its end in which a Job is there to be looked at. Then it goes, so that the next apply makes it anew, and a Secret
+ * that was deleted or emptied meanwhile gets values again.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
+ */
+const KEPT_SECONDS = 60;
+
+/** What Kubernetes mounts by itself into every container of a pod, where nothing says otherwise; the token has the namespace. */
 const API_ACCESS: k8s.Volume = {
   name: 'api-access',
   projected: {
     sources: [
       { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
-      { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-      { downwardApi: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+      { configMap: { name: 'kube-root-ca.crt' } },
     ],
   },
 };
@@ -103,20 +109,20 @@ export class SecretJob extends Construct {
     this.fillSecretsScript = fillSecretsScript(this, part.instance, namespace);
     this.scripts = script === undefined ? this.fillSecretsScript : new ConfigMap(...programPlace(this, 'Scripts'), { metadata, data: { [script.name]: script.text } });
     const configMaps = [...new Set([this.scripts.name, this.fillSecretsScript.name])];
-    const checksum = fingerprint({ [FILL_SECRETS]: FILL_SECRETS_PY, ...(script && { [script.name]: script.text }) });
+    const checksum = fingerprint([...Object.values(FILL_SECRETS_FILES), ...(script === undefined ? [] : [script.text])].map(fingerprint));
 
     const containers = props.steps.map(({ command: [interpreter, script, ...args], usesApi, mounts, ...step }) => ({
       ...step,
       imagePullPolicy: images.pullPolicy,
       command: [interpreter, `${SCRIPTS_DIR}/${script}`, ...args],
-      resources: BOOTSTRAP_RESOURCES,
+      resources: pod.bootstrapResources,
       securityContext: CONTAINER_SECURITY,
       terminationMessagePolicy: 'FallbackToLogsOnError',
       volumeMounts: [
         ...(mounts ?? []),
-        { name: 'scripts', mountPath: SCRIPTS_DIR, readOnly: true },
+        { name: 'scripts', mountPath: SCRIPTS_DIR },
         { name: 'tmp', mountPath: '/tmp' },
-        ...(usesApi ? [{ name: API_ACCESS.name, mountPath: SERVICE_ACCOUNT_DIR, readOnly: true }] : []),
+        ...(usesApi ? [{ name: API_ACCESS.name, mountPath: SERVICE_ACCOUNT_DIR }] : []),
       ],
     }));
     const initContainers = containers.slice(0, -1);
@@ -124,6 +130,7 @@ export class SecretJob extends Construct {
       metadata,
       spec: {
         backoffLimit: TRIES,
+        ttlSecondsAfterFinished: KEPT_SECONDS,
         template: {
           metadata: { labels: pod.labels(podLabels), annotations: pod.annotations({ 'checksum/scripts': checksum }) },
           spec: {
@@ -136,7 +143,7 @@ export class SecretJob extends Construct {
             securityContext: POD_SECURITY,
             ...(initContainers.length > 0 && { initContainers }),
             containers: containers.slice(-1),
-            volumes: [...props.volumes, { name: 'scripts', projected: { sources: configMaps.map((source) => ({ configMap: { name: source } })) } }, emptyDir('tmp', '64Mi'), API_ACCESS],
+            volumes: [...props.volumes, scriptsOf(configMaps), emptyDir('tmp', '64Mi'), API_ACCESS],
           },
         },
       },
@@ -144,6 +151,19 @@ export class SecretJob extends Construct {
     this.node.defaultChild = this.job;
     if (props.egress !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections: this.connections });
   }
+}
+
+function scriptsOf([first, ...others]: string[]): k8s.Volume {
+  const sources = [first, ...others].map((name) => ({ configMap: { name } }));
+  return { name: 'scripts', ...(others.length === 0 ? sources[0] : { projected: { sources } }) };
+}
+
+/** The right to see which pods have what of a Secret in their environment. */
+export const PODS_RULE: k8s.PolicyRule = { apiGroups: [''], resources: ['pods'], verbs: ['list'] };
+
+/** The right to let a StatefulSet replace these pods. */
+export function replacementRule(resourceNames: string[]): k8s.PolicyRule {
+  return { apiGroups: [''], resources: ['pods'], resourceNames, verbs: ['get', 'delete'] };
 }
 
 /** The right to fill, or to read, Secrets. */

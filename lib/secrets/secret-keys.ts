@@ -1,5 +1,21 @@
-import type { CredentialsKeys } from './credentials';
 import { PropChecks } from '../validation/prop-checks';
+
+/** How a Secret names its keys. */
+export interface CredentialsKeys {
+  /**
+   * Key under which the user name (or access key id) stands.
+   *
+   * @default "username"
+   */
+  readonly usernameKey?: string;
+
+  /**
+   * Key under which the password (or secret access key) stands.
+   *
+   * @default "password"
+   */
+  readonly passwordKey?: string;
+}
 
 /** The keys of a Secret with user name and password. */
 export function secretKeys(checks: PropChecks, keys: CredentialsKeys): Required<CredentialsKeys> {

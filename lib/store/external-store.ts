@@ -56,6 +56,11 @@ export function remotePort(checks: PropChecks, prop: string, value: number, exam
   return value;
 }
 
+/** How many connections a database takes, where that is known. */
+export function maxConnections(checks: PropChecks, prop: string, value: number | undefined): number | undefined {
+  return value === undefined ? undefined : checks.count(prop, value, 'the number of connections');
+}
+
 /** What keys in a bucket begin with, without the slash between it and the rest; undefined for the whole bucket. */
 export function keyPrefix(checks: PropChecks, value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
@@ -124,9 +129,9 @@ export function secretKey(checks: PropChecks, prop: string, given: SecretKey | u
   };
 }
 
-/** A value of a Secret as a file. */
-export function secretFile(volumeName: string, folder: string, { secretName, key }: SecretKey, file: string): MountedFile {
-  return mounted(folder, file, { name: volumeName, secret: { secretName, items: [{ key, path: file }], defaultMode: FILE_MODE } });
+/** A value of a Secret as a file. An optional one may come after the start of the pod, which else waits for the next try of its mount. */
+export function secretFile(volumeName: string, folder: string, { secretName, key }: SecretKey, file: string, optional?: boolean): MountedFile {
+  return mounted(folder, file, { name: volumeName, secret: { secretName, items: [{ key, path: file }], defaultMode: FILE_MODE, optional } });
 }
 
 /** The certificates of authorities as a file, where the prop is given. */
@@ -148,5 +153,5 @@ export function caFile(checks: PropChecks, prop: string, given: CertificateAutho
 }
 
 function mounted(folder: string, file: string, volume: k8s.Volume): MountedFile {
-  return { path: `${folder}/${file}`, volume, mount: { name: volume.name, mountPath: folder, readOnly: true } };
+  return { path: `${folder}/${file}`, volume, mount: { name: volume.name, mountPath: folder } };
 }

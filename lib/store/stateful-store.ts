@@ -5,12 +5,15 @@ import { Connections } from '../kube/connections';
 import { ImageSource } from '../kube/image-source';
 import { Part, labels, selectorLabels, workloadLabels } from '../kube/labels';
 import { networkPolicyOptions, podPolicy } from '../kube/network';
-import { Service, StatefulSet } from '../kube/objects';
+import { ConfigMap, PodDisruptionBudget, Service, StatefulSet } from '../kube/objects';
 import { CONTAINER_SECURITY, POD_SECURITY, containerResources, volumeClaim } from '../kube/pod';
 import { PodSettings } from '../kube/pod-settings';
+import { programPlace } from '../kube/programs-chart';
 import { Images } from '../options/images';
+import { ContainerResources } from '../options/resources';
 import { BootstrapJob } from '../secrets/bootstrap-job';
 import { Credentials, ICredentials } from '../secrets/credentials';
+import { InPlaceCredentials } from '../secrets/in-place-credentials';
 import { Script } from '../secrets/secret-job';
 import { rejectSharedSecrets } from '../secrets/secret-users';
 import { place } from '../validation/place';
@@ -22,6 +25,9 @@ import { k8s } from '../../imports/k8s';
 /** Volume of the data, which the container of the server mounts. */
 export const VOLUME = 'data';
 
+/** Volume of the scripts of the server, which its container mounts. */
+export const SCRIPTS = 'scripts';
+
 /** The Secret of a user of the server, where the props name none. */
 export interface UserKind {
   /** Id of the construct. */
@@ -31,6 +37,8 @@ export interface UserKind {
   readonly username: string;
   readonly usernameKey?: string;
   readonly passwordKey?: string;
+  /** Whether it keeps name and keys in all generations, and the script gives it another password: the server needs no restart then. */
+  readonly inPlace?: boolean;
 }
 
 /** What all stores of one kind have. */
@@ -52,6 +60,8 @@ export interface StoreKind {
 
 /** What is known of a store when it describes its server. */
 export interface StoreSetup<Props = StatefulStoreProps> {
+  /** The construct itself, whose connections are there at synth. */
+  readonly store: Construct & { readonly connections?: Connections };
   readonly checks: PropChecks;
   /** The props that have the right shape. */
   readonly props: Props;
@@ -64,8 +74,16 @@ export interface StoreSetup<Props = StatefulStoreProps> {
 
 /** What a store has of its own. */
 export interface StoreServer {
+  /** How many servers there are. They connect to each other where there is more than one. */
+  readonly replicas?: number;
   /** The container, without what all containers have. */
   readonly container: k8s.Container;
+  /** The limit of its memory where the props have none, which may be a `Lazy`. */
+  readonly memoryLimit?: k8s.Quantity;
+  /** CPU and memory where the props have none, and it is not that of all stores. */
+  readonly resources?: Required<ContainerResources>;
+  /** Scripts in the pod of the server. A change of them replaces no pod: the kubelet brings it to those that run. */
+  readonly scripts?: { [file: string]: string };
   readonly volumes: k8s.Volume[];
   readonly terminationGracePeriodSeconds: number;
   readonly ports: k8s.ServicePort[];
@@ -94,7 +112,7 @@ export abstract class StatefulStore extends Construct {
   /** Who may connect to the server: the bootstrap Job, `networkPolicy.clients`, and whoever is let in here. */
   public readonly connections?: Connections;
 
-  /** Name of the PersistentVolumeClaim of the server. */
+  /** Names of the PersistentVolumeClaims, of which each server has one. */
   public readonly volumeClaims?: string[];
 
   /** Namespace of all objects. */
@@ -105,6 +123,9 @@ export abstract class StatefulStore extends Construct {
 
   /** The server. */
   public readonly statefulSet: k8s.KubeStatefulSet;
+
+  /** ConfigMap with the scripts in the pod of the server, where this kind of store has some. */
+  public readonly scripts?: k8s.KubeConfigMap;
 
   /** Service that clients connect to. */
   public readonly service: k8s.KubeService;
@@ -143,6 +164,9 @@ export abstract class StatefulStore extends Construct {
   /** NetworkPolicy of the server, where `networkPolicy.enabled` is true. */
   public readonly networkPolicy?: k8s.KubeNetworkPolicy;
 
+  /** PodDisruptionBudget of the servers, where there are several: one may be missing. */
+  public readonly disruptionBudget?: k8s.KubePodDisruptionBudget;
+
   /** NetworkPolicy of the bootstrap Job, where `networkPolicy.enabled` is true. */
   public readonly bootstrapNetworkPolicy?: k8s.KubeNetworkPolicy;
 
@@ -161,7 +185,7 @@ export abstract class StatefulStore extends Construct {
     };
     this.podLabels = selectorLabels(part);
     this.namespace = checks.namespace(this, props.namespace);
-    const host = new Cluster(checks, props.cluster).host(name, this.namespace);
+    const host = new Cluster(checks, props.cluster).nearHost(name, this.namespace);
     const storageSize = checks.size('storageSize', props.storageSize ?? STORE_SIZE);
     const storageClassName = checks.storageClassName(props.storageClassName);
     const metadata = { name, namespace: this.namespace, labels: labels(part) };
@@ -174,16 +198,25 @@ export abstract class StatefulStore extends Construct {
     this.egress = [connections.toThese];
 
     const users = props as { [prop: string]: ICredentials | undefined };
-    const credentials = (prop: string, { id, suffix, ...user }: UserKind): ICredentials =>
-      users[prop] ?? new Credentials(this, id, { ...user, secretName: `${name}-${suffix}`, namespace: this.namespace, labels: labels(part) });
+    const credentials = (prop: string, { id, suffix, inPlace, ...user }: UserKind, declared: 'credentialsGeneration' | 'administratorGeneration'): ICredentials => {
+      const generation = props[declared] === undefined ? undefined : checks.count(declared, props[declared], 'the generation');
+      if (users[prop] !== undefined && generation !== undefined) {
+        checks.fault({ prop: declared, value: generation, rule: `it is for credentials that the store makes, and ${prop} has others`, fix: `leave it out, and pass generation to what makes ${prop}` });
+      }
+      const made = inPlace === true ? InPlaceCredentials : Credentials;
+      return users[prop] ?? new made(this, id, { ...user, generation: Number.isInteger(generation) ? generation : undefined, secretName: `${name}-${suffix}`, namespace: this.namespace, labels: labels(part) });
+    };
     const { prop, ...administratorKind } = kind.administrator;
-    const administrator = credentials(prop, administratorKind);
-    this.credentials = credentials('credentials', kind.user);
+    const administrator = credentials(prop, administratorKind, 'administratorGeneration');
+    this.credentials = credentials('credentials', kind.user, 'credentialsGeneration');
     this.secretNamespace = this.credentials.namespace;
     checkSecretNamespaces(checks, this.namespace, { credentials: this.credentials, [prop]: administrator });
     rejectSharedSecrets(this, checks, name, { [prop]: administrator, credentials: this.credentials });
 
-    const server = describe({ checks, props, name, host, user: this.credentials, administrator, storageSize });
+    const server = describe({ store: this, checks, props, name, host, user: this.credentials, administrator, storageSize });
+    const replicas = server.replicas ?? 1;
+    const resources = containerResources(checks, props.resources, server.resources ?? STORE_RESOURCES, '1Gi');
+    const limits = server.memoryLimit === undefined ? resources.limits : { ...resources.limits, memory: server.memoryLimit };
     const selected = { selector: this.podLabels, ports: server.ports };
     const headless = { clusterIp: 'None', ...selected };
     this.service = new Service(this, 'Service', { metadata, spec: kind.headless ? headless : { type: 'ClusterIP', ...selected } });
@@ -192,37 +225,43 @@ export abstract class StatefulStore extends Construct {
       : // a pod has its name from the start on, and not only while it is ready
         new Service(this, 'HeadlessService', { metadata: { ...metadata, name: `${name}-headless` }, spec: { ...headless, publishNotReadyAddresses: true } });
 
+    if (server.scripts !== undefined) this.scripts = new ConfigMap(...programPlace(this, 'Scripts'), { metadata, data: server.scripts });
+    const scripts = this.scripts === undefined ? [] : [{ name: SCRIPTS, configMap: { name: this.scripts.name } }];
     this.statefulSet = new StatefulSet(this, 'StatefulSet', {
       metadata: { ...metadata, labels: workloadLabels(part) },
       spec: {
         serviceName: this.headlessService.name,
-        replicas: 1,
+        replicas,
+        // with OrderedReady a pod that never gets ready, for a wrong image for example, would not be replaced when that is mended
+        podManagementPolicy: 'Parallel',
         selector: { matchLabels: this.podLabels },
         template: {
           metadata: { labels: pod.labels(workloadLabels(part)), annotations: pod.annotations() },
           spec: pod.complete({
-            ...pod.placement(this.podLabels),
+            ...pod.placement(this.podLabels, replicas > 1),
             automountServiceAccountToken: false,
             enableServiceLinks: false,
-            securityContext: POD_SECURITY,
+            // a volume is as large as its data, and each start would go through all of it
+            securityContext: { ...POD_SECURITY, fsGroupChangePolicy: 'OnRootMismatch' },
             terminationGracePeriodSeconds: server.terminationGracePeriodSeconds,
             containers: [
               {
                 ...server.container,
                 image,
                 imagePullPolicy: images.pullPolicy,
-                resources: containerResources(checks, props.resources, STORE_RESOURCES, '1Gi'),
+                resources: { ...resources, limits },
                 securityContext: CONTAINER_SECURITY,
                 terminationMessagePolicy: 'FallbackToLogsOnError',
               },
             ],
-            volumes: server.volumes,
+            volumes: [...server.volumes, ...scripts],
           }),
         },
         volumeClaimTemplates: [volumeClaim(VOLUME, this.podLabels, storageSize, storageClassName)],
       },
     });
-    this.volumeClaims = [`${VOLUME}-${name}-0`];
+    this.volumeClaims = Array.from({ length: replicas }, (_, index) => `${VOLUME}-${name}-${index}`);
+    if (replicas > 1) this.disruptionBudget = this.joined(metadata, connections);
     rejectTakenNames(this, 'name', 'give each store of the namespace, or each stack, its own name');
     rejectSharedSelector(this, name, this.namespace, this.podLabels);
     this.node.defaultChild = this.statefulSet;
@@ -236,6 +275,8 @@ export abstract class StatefulStore extends Construct {
       pod,
       egress: network && [connections.toThese, ...network.egress],
       admin: administrator,
+      pods: Array.from({ length: replicas }, (_, index) => `${name}-${index}`),
+      adminInPlace: kind.administrator.inPlace,
       user: this.credentials,
       toolImage: image,
       script: server.script,
@@ -253,5 +294,15 @@ export abstract class StatefulStore extends Construct {
     this.bootstrapNetworkPolicy = bootstrap.networkPolicy;
     connections.allowFromPods(bootstrap.connections.podLabels);
     if (network !== undefined) this.networkPolicy = podPolicy(this, 'NetworkPolicy', { ...metadata, connections });
+  }
+
+  /** Several servers reach each other, and a drain of nodes takes one at a time. */
+  private joined(metadata: k8s.ObjectMeta, connections: Connections): k8s.KubePodDisruptionBudget {
+    connections.allowFromPods(this.podLabels);
+    connections.allowTo(connections.toThese);
+    return new PodDisruptionBudget(this, 'DisruptionBudget', {
+      metadata,
+      spec: { maxUnavailable: k8s.IntOrString.fromNumber(1), unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: this.podLabels } },
+    });
   }
 }

@@ -33,9 +33,25 @@ export interface StoreOptions {
   /**
    * CPU and memory of the server.
    *
-   * @default - 100m to 1 core, 256 MiB to 1 GiB
+   * @default - 100m to 1 core, 256 MiB to 1 GiB; of `Postgres` as much more as the connections of its tracking servers need
    */
   readonly resources?: ContainerResources;
+
+  /**
+   * Number of the values of the user that the tracking server has, where the cluster makes them up: raise it by one to rotate
+   * them. The old user ends when no pod has it any more. Of other credentials say it there.
+   *
+   * @default 1
+   */
+  readonly credentialsGeneration?: number;
+
+  /**
+   * Number of the values of the administrator, where the cluster makes them up: raise it by one to rotate them. That of MinIO
+   * restarts the server.
+   *
+   * @default 1
+   */
+  readonly administratorGeneration?: number;
 
   /**
    * Name of the application that the store belongs to, which goes into the label `app.kubernetes.io/instance`.

@@ -1,4 +1,4 @@
-import { Duration, Size } from 'cdk8s';
+import { Size } from 'cdk8s';
 import { StoreOptions } from './store-options';
 import { PropChecks } from '../validation/prop-checks';
 import { Kind, Shape } from '../validation/prop-shape';
@@ -23,6 +23,8 @@ export const STORE: Shape<StatefulStoreProps> = {
   image: 'value',
   bootstrapImage: 'value',
   credentials: CREDENTIALS,
+  credentialsGeneration: 'value',
+  administratorGeneration: 'value',
   storageSize: 'value',
   storageClassName: 'value',
   resources: {},
@@ -34,9 +36,6 @@ export const STORE: Shape<StatefulStoreProps> = {
 
 /** Longest name of a store: its bootstrap Job appends 21 characters, and the name of a Job has at most 63. */
 const MAX_STORE_NAME = 42;
-
-/** How long a bootstrap Job waits for its store before it fails, says why, and is tried again. */
-export const BOOTSTRAP_DEADLINE = Duration.minutes(10);
 
 export const STORE_RESOURCES: Required<ContainerResources> = {
   cpuRequest: '100m',

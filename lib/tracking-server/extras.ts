@@ -1,17 +1,47 @@
-import { Layer, Owner, ServerProcess, flagOf, named } from './process';
+import { Layer, Owner, ServerProcess, flagOf, named, settingKey } from './process';
 import { isVariableName } from './stores';
-import { checkNoLiteralSecret, checkNoPasswordInArgument } from '../validation/literal-secrets';
+import { checkNoLiteralSecret, checkNoPasswordInArgument, withoutPassword } from '../validation/literal-secrets';
 import { PropChecks } from '../validation/prop-checks';
 import { fits } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 const UVICORN_ONLY = 'with --allowed-hosts MLflow runs on uvicorn only, and stops at options of another server (https://mlflow.org/docs/latest/api_reference/cli.html#mlflow-server)';
-/** Settings that MLflow does not take from this stack, and what to do in their place. */
-const REFUSED: { [setting: string]: string } = {
-  '--gunicorn-opts': 'leave it out; --uvicorn-opts takes options of the server',
-  '--waitress-opts': 'leave it out; --uvicorn-opts takes options of the server',
-  MLFLOW_GUNICORN_OPTS: 'leave it out; MLFLOW_UVICORN_OPTS takes options of the server',
+const ENCRYPTED = 'it has to be the same in all processes, after a restart and after a restore, so the server has it from a Secret of its own';
+const SECURITY_PAGE = 'https://mlflow.org/docs/latest/self-hosting/security/network/';
+const LOGIN_PAGE = 'https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/';
+const OWN_SECRET = { rule: ENCRYPTED, fix: 'leave it out, or pass your own Secret as the prop secrets.secretName' };
+const LOGIN_HOLES = { rule: `without it users with a login get past their permissions (${LOGIN_PAGE})`, fix: 'leave it out' };
+const READS_POD = { rule: 'with it, who may store an API key of the AI gateway can have the server send its own variables and files, such as PGPASSWORD, to a host of theirs', fix: 'leave it out, and store the keys themselves: they are encrypted' };
+
+/** Settings that are not taken from these props, each with its reason and what to do in its place. */
+const REFUSED: { [setting: string]: { readonly rule: string; readonly fix: string } } = {
+  '--gunicorn-opts': { rule: UVICORN_ONLY, fix: 'leave it out; --uvicorn-opts takes options of the server' },
+  '--waitress-opts': { rule: UVICORN_ONLY, fix: 'leave it out; --uvicorn-opts takes options of the server' },
+  MLFLOW_GUNICORN_OPTS: { rule: UVICORN_ONLY, fix: 'leave it out; MLFLOW_UVICORN_OPTS takes options of the server' },
+  '--disable-security-middleware': {
+    rule: `without it any web page that somebody looks at can use the server in their name, by any name that leads to it (${SECURITY_PAGE})`,
+    fix: 'leave it out; settings.corsAllowedOrigins and settings.allowedHosts let in who has to be',
+  },
+  '--artifacts-only': { rule: 'with it the server has no experiments, runs and models, only artifacts: clients, the doctor and the clean-up would fail (https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/)', fix: 'leave it out' },
+  '--dev': { rule: 'it is for developers of MLflow: the server starts again whenever a file changes, and refuses the options of a login and of a log level', fix: 'leave it out; settings.logLevel = LogLevel.DEBUG logs as much' },
+  '--read-replica-backend-store-uri': { rule: 'a URI in an argument is read by all who see the pod, and the store knows what it connects to', fix: 'leave it out, and pass readReplica to the store' },
+  MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: OWN_SECRET,
+  MLFLOW_CRYPTO_KEK_PASSPHRASE: OWN_SECRET,
+  PREVIOUS_KEK_PASSPHRASE: OWN_SECRET,
+  MLFLOW_CRYPTO_KEK_VERSION: { rule: ENCRYPTED, fix: 'leave it out, and use the prop secrets.kekVersion' },
+  MLFLOW_BASIC_AUTH_FAIL_CLOSED: LOGIN_HOLES,
+  MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH: LOGIN_HOLES,
+  MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV: READS_POD,
+  MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE: READS_POD,
 };
+const REASONS = new Map(Object.entries(REFUSED).map(([setting, reason]) => [settingKey(setting), reason]));
+
+/** Why a flag or a variable is not taken; MLflow has two names for most settings. */
+function refused(setting: string, text = setting): { readonly rule: string; readonly fix: string } | undefined {
+  if (setting.startsWith('_MLFLOW_')) return { rule: 'MLflow sets it itself, from its flags', fix: 'leave it out, and use the flag or the prop that it is made of' };
+  if (/^--app-name[=\s]+basic-auth$/.test(text)) return { rule: 'the login needs a configuration, an administrator and tables as well', fix: 'leave it out, and add Login.basicAuth() or new BasicAuth(…)' };
+  return REFUSED[setting] ?? REASONS.get(settingKey(setting));
+}
 
 /** Adds the user's own arguments, which repeat no other. */
 export function addExtraArgs(checks: PropChecks, process: ServerProcess, args: string[]): void {
@@ -19,11 +49,12 @@ export function addExtraArgs(checks: PropChecks, process: ServerProcess, args: s
     if (typeof arg !== 'string') return;
     const flag = flagOf(arg);
     const prop = `extraArgs[${index}]`;
-    if (flag !== undefined && flag in REFUSED) {
-      checks.fault({ prop, value: arg, rule: UVICORN_ONLY, fix: REFUSED[flag] });
+    checkNoPasswordInArgument(checks, prop, arg, args[index - 1]);
+    const reason = flag && refused(flag, flag === '--app-name' && arg === flag ? `${arg} ${args[index + 1]}` : arg);
+    if (reason) {
+      checks.fault({ prop, value: withoutPassword(arg), ...reason });
       return;
     }
-    checkNoPasswordInArgument(checks, prop, arg);
     const owner = flag === undefined ? undefined : process.ownerOf(flag);
     if (owner === undefined) process.argument(Layer.EXTRAS, 'the prop extraArgs', arg);
     else if (owner === 'the prop extraArgs') process.append(arg);
@@ -38,8 +69,9 @@ export function addExtraEnv(checks: PropChecks, process: ServerProcess, extras: 
     const { name } = variable;
     const prop = `extraEnv[${index}]`;
     if (!isVariableName(checks, prop, name)) return;
-    if (name in REFUSED) {
-      checks.fault({ prop, value: name, rule: UVICORN_ONLY, fix: REFUSED[name] });
+    const reason = refused(name);
+    if (reason) {
+      checks.fault({ prop, value: name, ...reason });
       return;
     }
     const owner = name.startsWith('STARTUP_') ? 'the construct itself' : process.ownerOf(name);

@@ -13,7 +13,8 @@ export interface Mission {
   readonly backendStore: IBackendStore;
   readonly artifactStore: IArtifactStore;
   readonly hosts: AllowedHosts;
-  readonly port: number;
+  /** Port at which the process listens. */
+  readonly port: () => number;
   readonly address: string;
 }
 
@@ -23,7 +24,7 @@ export function applyMission(process: ServerProcess, { backendStore, artifactSto
   argument(ITSELF, 'mlflow');
   argument(ITSELF, 'server');
   argument(`${ITSELF} (the container always listens on all its addresses)`, `--host=${address}`);
-  argument('the prop port', `--port=${port}`);
+  argument('the prop port', '--port', () => `--port=${port()}`);
   process.reserve('--backend-store-uri', 'the prop backendStore');
   if (backendStore.uri !== undefined) argument('the prop backendStore', `--backend-store-uri=${backendStore.uri}`);
   argument('the prop artifactStore', `--artifacts-destination=${artifactStore.artifactsDestination}`);
@@ -34,6 +35,8 @@ export function applyMission(process: ServerProcess, { backendStore, artifactSto
     { name: 'HOME', value: '/tmp' },
     // transfers run in many threads, and glibc would keep a heap for each: measured, 49 MiB less after 600 MiB up and down
     { name: 'MALLOC_ARENA_MAX', value: '2' },
+    // HOME is a folder that files come into, of which Python would load programs
+    { name: 'PYTHONNOUSERSITE', value: '1' },
   ];
   for (const variable of own) process.variable(Layer.PROCESS, ITSELF, variable.name, () => variable);
   const identity = { name: 'STARTUP_POD_IDENTITY', value: 'true' };

@@ -44,7 +44,7 @@ export class ServerProcess {
 
   /** Keeps a setting for somebody, who does not always set it. */
   public reserve(setting: string, owner: Owner): void {
-    this.reserved.set(key(setting), owner);
+    this.reserved.set(settingKey(setting), owner);
   }
 
   /** Adds an argument; false where its flag has another owner, which is a fault of this one. */
@@ -77,12 +77,12 @@ export class ServerProcess {
 
   /** Who sets a flag or a variable. */
   public ownerOf(setting: string): Owner | undefined {
-    return this.owners.get(key(setting)) ?? this.reserved.get(key(setting));
+    return this.owners.get(settingKey(setting)) ?? this.reserved.get(settingKey(setting));
   }
 
   private take(setting: string, owner: Owner): boolean {
     const other = this.ownerOf(setting);
-    if (other !== undefined && (this.owners.has(key(setting)) || other !== owner)) {
+    if (other !== undefined && (this.owners.has(settingKey(setting)) || other !== owner)) {
       if (typeof owner !== 'string') {
         new PropChecks(owner as Construct).fault({
           prop: setting.startsWith('-') ? 'addFlag' : 'addVariable',
@@ -93,7 +93,7 @@ export class ServerProcess {
       }
       return false;
     }
-    this.owners.set(key(setting), owner);
+    this.owners.set(settingKey(setting), owner);
     return true;
   }
 }
@@ -109,7 +109,7 @@ export function flagOf(argument: string): string | undefined {
 }
 
 /** What a flag and the variable of the same meaning have in common. */
-function key(setting: string): string {
+export function settingKey(setting: string): string {
   const flag = ALIASES[setting] ?? setting;
   if (!flag.startsWith('--')) return flag.replace(/^MLFLOW_(SERVER_)?/, 'MLFLOW_');
   return `MLFLOW_${flag.slice(2).replaceAll('-', '_').toUpperCase()}`;

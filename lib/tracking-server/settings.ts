@@ -1,5 +1,7 @@
 import { Duration } from 'cdk8s';
+import { ConnectionPool, Pool, applyPool } from './connection-pool';
 import { Layer, ServerProcess } from './process';
+import { JOBS, JobExecution } from '../features/job-execution';
 import { PropChecks } from '../validation/prop-checks';
 import { Shape } from '../validation/prop-shape';
 
@@ -36,34 +38,6 @@ export enum XFrameOptions {
 
   /** Every page: the header is left out. */
   NONE = 'NONE',
-}
-
-/**
- * Connections of a server process to the database.
- *
- * @see https://docs.sqlalchemy.org/en/20/core/pooling.html
- */
-export interface ConnectionPool {
-  /**
-   * Connections that each server process keeps open. All processes of all pods together stay below what the database allows.
-   *
-   * @default - 5, SQLAlchemy's own
-   */
-  readonly size?: number;
-
-  /**
-   * Further connections that a process may open for a while.
-   *
-   * @default - 10, SQLAlchemy's own
-   */
-  readonly maxOverflow?: number;
-
-  /**
-   * Age at which a connection is replaced: less than after which a firewall or a proxy drops it.
-   *
-   * @default - never
-   */
-  readonly recycle?: Duration;
 }
 
 /**
@@ -117,9 +91,10 @@ export interface ServerSettings {
 
   /**
    * Whether the server runs the job runners behind MLflow's evaluation and optimisation of prompts. They take
-   * about 1.5 GiB, so raise `resources` with it.
+   * 1.2 GiB while no job runs, so that memory is 2 GiB to 3 GiB then, unless `resources` says otherwise. There is one pod, and
+   * a rollout ends it before the next one starts: two would run each other's jobs again.
    *
-   * @default false
+   * @default - false, unless something that needs them, such as `traceArchival`, turns them on
    */
   readonly jobExecution?: boolean;
 
@@ -131,11 +106,38 @@ export interface ServerSettings {
   readonly logLevel?: LogLevel;
 
   /**
+   * Whether MLflow reports to its makers which of its functions are used, and from which kind of system: the server, its web UI
+   * and the clean-up.
+   *
+   * @default false
+   * @see https://mlflow.org/docs/latest/community/usage-tracking/
+   */
+  readonly telemetry?: boolean;
+
+  /**
+   * Where the server has the newest list of models of the AI gateway's providers from: the URI of a folder with a file
+   * `<provider>.json` for each. Empty: the list in the image.
+   *
+   * @default - GitHub; the list in the image where the NetworkPolicy of the server does not let it get there
+   */
+  readonly modelCatalogUri?: string;
+
+  /**
    * Connections of each server process to the database.
    *
-   * @default - those of SQLAlchemy
+   * @default - 10, and up to 121 under load
    */
   readonly connectionPool?: ConnectionPool;
+
+  /**
+   * How long the server keeps a connection open on which no request comes: longer than what stands before it, which answers 502 to a
+   * request that it sends at the moment in which the server closes. Of the well-known load balancers that of Google waits longest,
+   * 600 seconds. An option `--timeout-keep-alive` in `--uvicorn-opts` wins.
+   *
+   * @default Duration.seconds(620)
+   * @see https://cloud.google.com/load-balancing/docs/https#timeouts_and_retries
+   */
+  readonly keepAlive?: Duration;
 }
 
 export const SETTINGS: Shape<ServerSettings> = {
@@ -146,19 +148,24 @@ export const SETTINGS: Shape<ServerSettings> = {
   staticPrefix: 'value',
   jobExecution: 'value',
   logLevel: 'value',
+  telemetry: 'value',
+  modelCatalogUri: 'value',
   connectionPool: {},
+  keepAlive: 'value',
 };
-const POOL: Shape<ConnectionPool> = { size: 'value', maxOverflow: 'value', recycle: 'value' };
+/** Read by all programs of MLflow, and not by the server alone. */
+export const TELEMETRY = 'MLFLOW_DISABLE_TELEMETRY';
 
-/** Puts the settings into the environment, so that the flags of the server stay as everybody knows them. */
-export function applySettings(checks: PropChecks, process: ServerProcess, settings: ServerSettings, workers: number): void {
+/** Puts the settings into the environment, so that the flags of the server stay as everybody knows them. Gives the pool. */
+export function applySettings(checks: PropChecks, process: ServerProcess, settings: ServerSettings, workers: number, jobs: JobExecution): Pool {
   const set = (prop: string, name: string, value: string | undefined) => {
     process.reserve(name, `the prop ${prop}`);
     if (value !== undefined) process.variable(Layer.SETTINGS, `the prop ${prop}`, name, () => ({ name, value }));
   };
-  const { xFrameOptions, logLevel, connectionPool } = settings;
+  const { xFrameOptions, logLevel } = settings;
   set('workers', 'MLFLOW_WORKERS', String(checks.count('workers', workers, 'the number of workers')));
-  set('settings.jobExecution', 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', String(checks.flag('settings.jobExecution', settings.jobExecution ?? false)));
+  process.variable(Layer.SETTINGS, 'the prop settings.jobExecution', JOBS, () => ({ name: JOBS, value: jobs.value }));
+  set('settings.telemetry', TELEMETRY, String(!checks.flag('settings.telemetry', settings.telemetry ?? false)));
   set('settings.staticPrefix', 'MLFLOW_STATIC_PREFIX', settings.staticPrefix || undefined);
   if (xFrameOptions !== undefined) {
     set('settings.xFrameOptions', 'MLFLOW_SERVER_X_FRAME_OPTIONS', checks.oneOf('settings.xFrameOptions', xFrameOptions, Object.values(XFrameOptions), 'xFrameOptions'));
@@ -168,29 +175,18 @@ export function applySettings(checks: PropChecks, process: ServerProcess, settin
     set('settings.logLevel', 'MLFLOW_LOGGING_LEVEL', level);
     set('settings.logLevel', 'MLFLOW_UVICORN_OPTS', `--log-level=${String(level).toLowerCase()}`);
   }
-  const { size, maxOverflow, recycle } = checks.props(connectionPool ?? {}, POOL, 'settings.connectionPool.');
-  if (size !== undefined) set('settings.connectionPool.size', 'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', String(checks.count('settings.connectionPool.size', size, 'the number of connections')));
-  if (maxOverflow !== undefined) {
-    if (!Number.isInteger(maxOverflow) || maxOverflow < 0) {
-      checks.fault({
-        prop: 'settings.connectionPool.maxOverflow',
-        value: maxOverflow,
-        rule: 'the number of connections is a whole number of 0 or more (https://docs.sqlalchemy.org/en/20/core/pooling.html)',
-        fix: 'pass a number such as 10',
-      });
-    }
-    set('settings.connectionPool.maxOverflow', 'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', String(maxOverflow));
-  }
-  if (recycle !== undefined) set('settings.connectionPool.recycle', 'MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE', String(checks.seconds('settings.connectionPool.recycle', recycle)));
+  // by a variable of uvicorn itself: --uvicorn-opts cannot stand beside --dev, and belongs to the user
+  set('settings.keepAlive', 'UVICORN_TIMEOUT_KEEP_ALIVE', String(checks.seconds('settings.keepAlive', settings.keepAlive ?? Duration.seconds(620))));
+  return applyPool(checks, process, settings.connectionPool);
 }
 
 /** The prefix under which the server answers; empty for none. */
 export function checkedPrefix(checks: PropChecks, prefix = ''): string {
-  if (typeof prefix !== 'string' || !/^(\/[A-Za-z0-9._~-]+)*$/.test(prefix)) {
+  if (typeof prefix !== 'string' || !/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)*$/.test(prefix)) {
     checks.fault({
       prop: 'settings.staticPrefix',
       value: prefix,
-      rule: 'a prefix begins with "/", does not end with it, and has letters, digits, ".", "_", "~" and "-" between (https://mlflow.org/docs/latest/api_reference/cli.html#cmdoption-mlflow-server-static-prefix)',
+      rule: 'a prefix begins with "/", does not end with it, has letters, digits, ".", "_", "~" and "-" between, and no part that is "." or ".." (https://mlflow.org/docs/latest/api_reference/cli.html#cmdoption-mlflow-server-static-prefix)',
       fix: 'pass a path such as "/mlflow"',
     });
   }

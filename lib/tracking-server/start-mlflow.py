@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Puts the S3 credentials in place, lets the preflight look where it is mounted, and becomes the MLflow tracking server.
 
-start-mlflow.py COMMAND [ARGUMENT...]     becomes the command, such as mlflow server --host=0.0.0.0
-start-mlflow.py doctor|monitor|gc|causes  what the preflight can do besides; with --help it tells how
+start-mlflow.py COMMAND [ARGUMENT...]              becomes the command, such as mlflow server --host=0.0.0.0
+start-mlflow.py doctor|monitor|gc|relocate|causes  what the preflight can do besides; with --help it tells how
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 
 PREFLIGHT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preflight")
 CLEANED = re.compile("AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)|MLFLOW_S3_ENDPOINT_URL|PG[A-Z]+")
-COMMANDS = ("doctor", "monitor", "gc", "causes")
+COMMANDS = ("doctor", "monitor", "gc", "relocate", "causes")
 
 
 def stop(code: int, text: str) -> None:
@@ -22,7 +22,6 @@ def stop(code: int, text: str) -> None:
 
 
 def put_credentials_in_place(destination: str) -> str:
-    """Tells in words with which credentials the server starts."""
     os.environ.update({name: value.strip() for name, value in os.environ.items() if CLEANED.fullmatch(name)})
     missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not os.environ.get(name)]
     in_s3 = not destination or destination.startswith("s3:")
@@ -46,6 +45,7 @@ if not name:
 if os.path.isdir(PREFLIGHT):
     sys.path.insert(0, os.path.dirname(PREFLIGHT))
     from preflight.__main__ import main as preflight
+    from preflight.become import become
 
     if name in COMMANDS:
         sys.exit(preflight(name, *arguments))
@@ -57,4 +57,4 @@ credentials = put_credentials_in_place(found[1] if found else os.environ.get("ML
 if not shutil.which(name):
     stop(2, f"ERROR: {name} is no program on PATH, see start-mlflow.py --help")
 print(f"Starting MLflow with {credentials}", flush=True)
-os.execvp(name, (name, *arguments))
+(become if os.path.isdir(PREFLIGHT) else os.execvp)(name, (name, *arguments))

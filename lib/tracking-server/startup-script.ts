@@ -70,6 +70,19 @@ const SHAPE: Shape<StartupScriptProps> = { name: 'value', namespace: 'value', co
 /**
  * The ConfigMap with `start-mlflow.py`: it puts the S3 credentials in place, runs the preflight where there is one, and
  * becomes the MLflow server.
+ *
+ * @example
+ * import { App, Chart } from 'cdk8s';
+ * import { MlflowStack, StartupScript } from 'cdk8s-mlflow';
+ *
+ * const app = new App();
+ * const chart = new Chart(app, 'mlflow', { namespace: 'mlflow' });
+ * const startupScript = new StartupScript(chart, 'Script', {
+ *   name: 'own-start',
+ *   content: "import os, sys\nprint('starting', *sys.argv[1:], flush=True)\nos.execvp(sys.argv[1], sys.argv[1:])\n",
+ * });
+ * new MlflowStack(chart, 'Stack', { startupScript });
+ * app.synth();
  */
 export class StartupScript extends Construct implements IStartupScript {
   public readonly configMapName: string;

@@ -1,13 +1,16 @@
 import { IArtifactStore } from '../artifact-store/artifact-store';
 import { IBackendStore } from '../backend-store/backend-store';
+import { maxConnections as knownConnections } from '../store/external-store';
+import { checkTextValue } from '../validation/literal-secrets';
 import { PropChecks } from '../validation/prop-checks';
+import { fits } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 /** The prop `backendStore`, with what can be used of it. */
 export function usableBackendStore(checks: PropChecks, store?: IBackendStore): IBackendStore {
   const none: IBackendStore = { uri: '', environment: [] };
   const given = checks.required('backendStore', store, none, 'the place for experiments and runs', 'a store such as new Postgres(…)');
-  const { uri, environment } = given;
+  const { uri, environment, maxConnections } = given;
   const usable = variables(checks, 'backendStore.environment', environment);
   if (uri === undefined ? !usable.some(({ name }) => name === 'MLFLOW_BACKEND_STORE_URI') : typeof uri !== 'string') {
     checks.fault({
@@ -18,7 +21,7 @@ export function usableBackendStore(checks: PropChecks, store?: IBackendStore): I
       fix: 'pass a store such as new Postgres(…), ExternalPostgres or ExternalDatabase',
     });
   }
-  return { uri: uri === undefined || typeof uri === 'string' ? uri : '', environment: usable, ...usableRest(checks, 'backendStore', given) };
+  return { uri: uri === undefined || typeof uri === 'string' ? uri : '', environment: usable, maxConnections: knownConnections(checks, 'backendStore.maxConnections', maxConnections), ...usableRest(checks, 'backendStore', given) };
 }
 
 /** The prop `artifactStore`, with what can be used of it. */
@@ -76,6 +79,7 @@ export function egressTo(...stores: { readonly egress?: k8s.NetworkPolicyEgressR
 
 /** The members of a list that may be environment variables. */
 export function variables(checks: PropChecks, prop: string, list: k8s.EnvVar[]): k8s.EnvVar[] {
+  list.forEach((variable, index) => fits(variable, {}) && checkTextValue(checks, `${prop}[${index}]`, variable));
   return checks.members(prop, list, {}, 'environment variables', '{ name: "MLFLOW_LOGGING_LEVEL", value: "DEBUG" }');
 }
 

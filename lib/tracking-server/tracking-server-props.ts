@@ -4,18 +4,23 @@ import { ServerSettings } from './settings';
 import { IStartupScript } from './startup-script';
 import { IArtifactStore } from '../artifact-store/artifact-store';
 import { IBackendStore } from '../backend-store/backend-store';
+import { FEATURES, FeatureOptions } from '../features/feature-options';
+import { GuardOptions } from '../guard/guard-options';
 import { ClusterOptions } from '../options/cluster-options';
 import { ImageOptions } from '../options/image-options';
 import { NetworkPolicyOptions } from '../options/network-policy-options';
 import { PodOptions } from '../options/pod-options';
 import { ContainerResources } from '../options/resources';
-import { PreflightOptions } from '../preflight/preflight';
+import { ScratchVolume } from '../options/scratch-volume';
+import { StoreClientOptions } from '../options/store-client-options';
+import { PreflightOptions } from '../preflight/preflight-options';
 import { ArtifactTransfer } from '../proxied-artifacts/artifact-transfer';
+import { ServerSecretsOptions } from '../server-secrets/server-secrets-options';
 import { Shape } from '../validation/prop-shape';
 import { k8s } from '../../imports/k8s';
 
 /** Options of a tracking server that have nothing to do with where it stores things. */
-export interface TrackingServerOptions {
+export interface TrackingServerOptions extends FeatureOptions {
   /**
    * Image of MLflow, with boto3, psycopg and psycopg2 in it.
    *
@@ -53,12 +58,21 @@ export interface TrackingServerOptions {
   readonly resources?: ContainerResources;
 
   /**
-   * Disk for files in transit: MLflow spools each transfer, so it has to hold the files that travel at one time.
+   * Disk for files in transit, where they do not stream: MLflow spools what goes through the server with `ArtifactTransfer.DIRECT`,
+   * and downloads of a version with which streaming was not tried.
    *
    * @default Size.gibibytes(10)
    * @see https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
    */
   readonly scratchSize?: Size;
+
+  /**
+   * The kind of volume on which such files are. A folder of the node needs no storage class, and a pod that fills it is evicted; a
+   * volume of its own makes one transfer fail.
+   *
+   * @default - ScratchVolume.emptyDir(); on GKE Autopilot, which has little of the disk of its nodes, ScratchVolume.ephemeral()
+   */
+  readonly scratchVolume?: ScratchVolume;
 
   /**
    * Settings of MLflow.
@@ -80,6 +94,20 @@ export interface TrackingServerOptions {
    * @default - both stores are tried, and the schema of the database has to fit
    */
   readonly preflight?: PreflightOptions;
+
+  /**
+   * What is refused before MLflow sees it.
+   *
+   * @default - the assistant, large bodies, and artifacts at places that are not the server's own
+   */
+  readonly guard?: GuardOptions;
+
+  /**
+   * The secrets with which the server encrypts what users store in its database.
+   *
+   * @default - made up in the cluster, in Secret "<name>-server-secrets"
+   */
+  readonly secrets?: ServerSecretsOptions;
 
   /**
    * Type and annotations of Service `<name>-service`.
@@ -105,7 +133,16 @@ export interface TrackingServerOptions {
   readonly extraEnv?: k8s.EnvVar[];
 
   /**
-   * Sources of further environment variables of the server: whole ConfigMaps and Secrets. Any other variable wins.
+   * What every pod that connects to the stores needs for it: the server, its monitor and the clean-up. The proxy of a managed
+   * database, the certificate of a client, variables of a driver.
+   *
+   * @default - what the stores say themselves
+   */
+  readonly storeClients?: StoreClientOptions;
+
+  /**
+   * Sources of further environment variables of the server and the clean-up: whole ConfigMaps and Secrets. Any other variable
+   * wins. What connects to the stores belongs to `storeClients`: the monitor has no such source, in which anything may be.
    *
    * @default - none
    * @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#configure-all-key-value-pairs-in-a-configmap-as-container-environment-variables
@@ -180,17 +217,22 @@ export const TRACKING_SERVER: Shape<TrackingServerProps> = {
   port: 'value',
   resources: {},
   scratchSize: 'value',
+  scratchVolume: {},
   settings: {},
   artifactTransfer: 'value',
   preflight: {},
+  guard: {},
+  secrets: {},
   service: {},
   extraArgs: 'list',
   extraEnv: 'list',
+  storeClients: {},
   envFrom: 'list',
   images: {},
   pod: {},
   networkPolicy: {},
   cluster: {},
+  ...FEATURES,
   backendStore: { environment: 'list' },
   artifactStore: { artifactsDestination: 'string', environment: 'list' },
   name: 'value',

@@ -14,9 +14,8 @@ export function place(scope: Construct, id: string): Construct {
     throw new Error(`id: got ${described(id)}. Rule: a construct has an id, a text that no other construct in its scope has. Fix: pass one such as "Mlflow"`);
   }
   if (!isInChart(scope)) {
-    const got = Construct.isConstruct(scope) ? `the ${scope.node.path === '' ? 'root of the app' : `construct "${scope.node.path}"`}` : described(scope);
     throw new Error(
-      `[${id}] scope: got ${got}. Rule: Kubernetes objects stand in a chart (https://cdk8s.io/docs/latest/basics/chart/). ` +
+      `[${id}] scope: got ${described(scope)}. Rule: Kubernetes objects stand in a chart (https://cdk8s.io/docs/latest/basics/chart/). ` +
         'Fix: pass a chart such as new Chart(app, "mlflow"), or a construct in one',
     );
   }

@@ -1,6 +1,11 @@
 import { Chart, Duration, Size } from 'cdk8s';
 import { Construct, IConstruct } from 'constructs';
-import { Kind, Shape, described, fits, shaped } from './prop-shape';
+import { Fault } from './fault';
+import { brokenData } from './plain-data';
+import { Notes } from '../kube/notes';
+import { canonicalBytes, canonicalCpu, quantity } from './quantity';
+import { Kind, Shape, constructPath, described, fits, shaped } from './prop-shape';
+import { spelled } from './spelling';
 
 /** The namespace when neither the prop nor the chart names one. */
 const DEFAULT_NAMESPACE = 'mlflow';
@@ -11,23 +16,17 @@ const IMAGE = new RegExp(
     '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*' + // repository
     '(?::[\\w][\\w.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$',
 );
-const QUANTITY_UNITS: Record<string, number> = { '': 1, m: 1e-3, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3, Ti: 1024 ** 4, Pi: 1024 ** 5 };
-
-/** One wrong prop: what it was given, the rule, and the line that mends it. */
-export interface Fault {
-  readonly prop: string;
-  readonly value: unknown;
-  readonly rule: string;
-  readonly fix: string;
-  /** Whether the message tells only what the value is, since what is in it may be a secret. */
-  readonly hidden?: boolean;
-}
 
 /**
  * Collects the wrong props of one construct and gives them to cdk8s as validation errors, so that one synth
  * reports the faults of all constructs, each behind the path of its construct.
  */
 export class PropChecks {
+  /** Checks whose faults nobody hears, of what tells its own elsewhere. */
+  public static unheard(): PropChecks {
+    return new PropChecks(new Construct(undefined as never, ''));
+  }
+
   private readonly faults: Fault[] = [];
 
   /**
@@ -35,12 +34,12 @@ export class PropChecks {
    * @param sources constructs whose props it takes over, and which tell what is wrong in them
    */
   public constructor(
-    private readonly scope: Construct,
+    public readonly scope: Construct,
     private readonly sources: IConstruct[] = [],
   ) {
     const siblings = CHECKS.get(scope) ?? [];
     CHECKS.set(scope, [...siblings, this]);
-    scope.node.addValidation({ validate: () => [...new Set(this.faults.filter((fault) => !this.isInherited(fault)).map(message))] });
+    scope.node.addValidation({ validate: () => [...new Set(this.faults.filter((fault) => !this.isInherited(fault)).map((fault) => message(spelled(fault))))] });
   }
 
   /** Some props go down from construct to construct: a wrong one is reported where the user gave it. */
@@ -82,8 +81,10 @@ export class PropChecks {
   public members<T>(prop: string, list: T[], kind: Kind, what: string, example: string): T[] {
     return list.filter((member, index) => {
       const good = fits(member, kind);
-      if (!good) this.fault({ prop: `${prop}[${index}]`, value: member, hidden: true, rule: `it is a list of ${what}`, fix: `pass members such as ${example}` });
-      return good;
+      const place = `${prop}[${index}]`;
+      const fault = good ? brokenData(place, Object(member) as object) : { prop: place, value: member, hidden: true, rule: `it is a list of ${what}`, fix: `pass members such as ${example}` };
+      if (fault !== undefined && !this.faults.some((one) => one.prop === fault.prop)) this.fault(fault);
+      return fault === undefined;
     });
   }
 
@@ -97,7 +98,7 @@ export class PropChecks {
           'a name is an RFC 1123 label that begins with a letter: lower-case letters, digits and hyphens, no hyphen at the end, ' +
           `at most ${maxLength} characters so that the names derived from it stay within 63 ` +
           '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/)',
-        fix: `pass a name such as ${JSON.stringify(suggestLabel(value, maxLength))}`,
+        fix: suggestName('name', value, maxLength),
       });
     }
     return value;
@@ -126,7 +127,7 @@ export class PropChecks {
         rule:
           'a namespace is an RFC 1123 label: lower-case letters, digits and hyphens, a letter or digit at both ends, at most 63 characters ' +
           '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names)',
-        fix: `pass a namespace such as ${JSON.stringify(suggestLabel(namespace, 63))}`,
+        fix: suggestName('namespace', namespace, 63),
       });
     }
     return namespace;
@@ -152,15 +153,15 @@ export class PropChecks {
         rule:
           'the name of an object is an RFC 1123 subdomain: lower-case letters, digits, "-" and ".", a letter or digit at both ends, at most 253 characters ' +
           '(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names)',
-        fix: `pass a name such as ${JSON.stringify(suggestLabel(value, 63))}`,
+        fix: suggestName('name', value, 63),
       });
     }
     return value;
   }
 
   /** The name of a storage class; an empty one asks for a volume without class. */
-  public storageClassName(value: string | undefined): string | undefined {
-    return value === undefined || value === '' ? value : this.objectName('storageClassName', value);
+  public storageClassName(value: string | undefined, prop = 'storageClassName'): string | undefined {
+    return value === undefined || value === '' ? value : this.objectName(prop, value);
   }
 
   public labelValue(prop: string, value: string): string {
@@ -279,7 +280,7 @@ export class PropChecks {
       });
       return '0';
     }
-    return value.asString();
+    return canonicalBytes(bytes);
   }
 
   /** A time span of whole seconds greater than zero, in seconds. */
@@ -308,8 +309,9 @@ export class PropChecks {
           '(https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-cpu)',
         fix: 'pass a string such as "250m" or "1"',
       });
+      return value;
     }
-    return value;
+    return canonicalCpu(value);
   }
 
   public oneOf(prop: string, value: string, allowed: string[], what: string): string {
@@ -320,7 +322,7 @@ export class PropChecks {
   }
 }
 
-const CHECKS = new WeakMap<IConstruct, PropChecks[]>();
+const CHECKS = new Notes<PropChecks[]>();
 
 /** What a construct hands down to those in it: names, of which it makes others, and options as they are. */
 function passedDown(fault: Fault): 'names' | 'as it is' | undefined {
@@ -328,13 +330,7 @@ function passedDown(fault: Fault): 'names' | 'as it is' | undefined {
   return /^(image|images|pod|networkPolicy|cluster)\b/.test(fault.prop) ? 'as it is' : undefined;
 }
 
-/** The value of a Kubernetes quantity as a plain number. */
-export function quantity(text: string): number {
-  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(text);
-  return match === null ? NaN : Number(match[1]) * (QUANTITY_UNITS[match[2]] ?? NaN);
-}
-
-function isSize(value: unknown): value is Size {
+export function isSize(value: unknown): value is Size {
   return typeof (value as { toKibibytes?: unknown } | undefined)?.toKibibytes === 'function';
 }
 
@@ -349,11 +345,17 @@ function message(fault: Fault): string {
 
 function shown(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (constructPath(value) !== undefined) return described(value);
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
     return String(value);
   }
+}
+
+/** A construct has been passed in place of its name, as those of cdk8s-plus take each other. */
+function suggestName(what: string, value: unknown, maxLength: number): string {
+  return constructPath(value) === undefined ? `pass a ${what} such as ${JSON.stringify(suggestLabel(value, maxLength))}` : 'pass the name of this construct';
 }
 
 function suggestLabel(value: unknown, maxLength: number): string {

@@ -1,4 +1,4 @@
-import type { Fault } from './prop-checks';
+import { Fault } from './fault';
 
 /**
  * What a prop is. A `value` is checked where it is used; the rest is what would otherwise break the program of somebody
@@ -21,6 +21,12 @@ export function shaped<Props extends object>(props: Props, shape: Shape<Props>, 
     report({ prop, value: props, rule: 'props are one object, whose members are named', fix: `pass an object with any of ${names.join(', ')}` });
     return {} as Props;
   }
+  if (constructPath(props) !== undefined) {
+    const prop = prefix === '' ? 'props' : prefix.slice(0, -1);
+    const example = names.includes('name') ? `, such as { ${names.includes('create') ? 'create: false, ' : ''}name: … } with the name of this construct` : '';
+    report({ prop, value: props, hidden: true, rule: 'it is a plain object, and no construct', fix: `pass an object with any of ${names.join(', ')}${example}` });
+    return {} as Props;
+  }
   const good: { [name: string]: unknown } = {};
   for (const [name, value] of Object.entries(props)) {
     const kind = (shape as { [name: string]: Kind })[name] as Kind | undefined;
@@ -32,7 +38,7 @@ export function shaped<Props extends object>(props: Props, shape: Shape<Props>, 
     } else if (fits(value, kind)) {
       good[name] = value;
     } else {
-      report({ prop: `${prefix}${name}`, value, hidden: typeof kind === 'object' || kind === 'value', ...wanted(kind) });
+      report({ prop: `${prefix}${name}`, value, hidden: typeof kind === 'object' || kind === 'value' || (kind === 'list' && isObject(value)), ...wanted(kind) });
     }
   }
   return good as Props;
@@ -43,6 +49,7 @@ function wanted(kind: Kind): { rule: string; fix: string } {
   if (kind === 'value') return { rule: 'it is a text, a number or an object of cdk8s', fix: 'pass a value of the type in the documentation' };
   if (typeof kind !== 'object') return { rule: `it is a ${kind}`, fix: `pass a ${kind}` };
   const members = Object.keys(kind).join(', ');
+  if ('usernameKey' in kind) return { rule: `it is an object that has ${members}`, fix: 'pass Credentials.fromSecretName(this, "User", "my-secret") with the name of the Secret' };
   return { rule: `it is an object${members === '' ? '' : ` that has ${members}`}`, fix: 'pass such an object, or leave the prop out' };
 }
 
@@ -55,8 +62,16 @@ export function fits(value: unknown, kind: Kind): boolean {
   return typeof kind === 'object' && Object.entries(kind).every(([member, inner]) => fits((value as { [member: string]: unknown })[member], inner));
 }
 
+/** The path of a construct, such as an object of any version of cdk8s-plus, or of what has been spread from one. */
+export function constructPath(value: unknown): string | undefined {
+  const node = (value as { node?: { path?: unknown; addValidation?: unknown } } | null | undefined)?.node;
+  return typeof node?.addValidation === 'function' ? String(node.path) : undefined;
+}
+
 /** What a value is, without what is in it, which may be a secret. */
 export function described(value: unknown): string {
+  const path = constructPath(value);
+  if (path !== undefined) return `the ${path === '' ? 'root of the app' : `construct "${path}"`}`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isObject(value)) return `an object with ${Object.keys(value).slice(0, 10).join(', ') || 'nothing in it'}`;
   return value === null || value === undefined ? String(value) : `a ${typeof value}`;

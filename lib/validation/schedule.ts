@@ -1,4 +1,4 @@
-import { CronPattern } from 'croner';
+import { Cron, CronPattern } from 'croner';
 import { PropChecks } from './prop-checks';
 
 const SCHEDULE_PAGE = 'https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax';
@@ -36,6 +36,20 @@ export function checkSchedule(checks: PropChecks, prop: string, schedule: string
   const wrong = FIELDS.find((_, index) => !isField(fields[index], index));
   if (wrong === undefined) return schedule;
   return fault(`the ${wrong.name} is ${wrong.values}, or "*", with lists (1,2), ranges (1-5) and steps (*/2)`);
+}
+
+const UNITS: { [unit: string]: number } = { ns: 1e-9, us: 1e-6, 'µs': 1e-6, 'μs': 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 };
+/** Runs of a schedule that are looked at, from a day on that stays the same: those of two years, where there is one a day. */
+const RUNS = 800;
+const FIRST = '2026-01-01T00:00:00Z';
+
+/** The longest time between two runs of a good schedule, in seconds; undefined where it never runs twice. */
+export function longestGap(schedule: string): number | undefined {
+  const every = EVERY.test(schedule) ? [...schedule.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/g)] : [];
+  if (every.length > 0) return every.reduce((seconds, [, amount, unit]) => seconds + Number(amount) * UNITS[unit], 0);
+  const runs = new Cron(schedule.replaceAll('?', '*'), { paused: true, mode: schedule.startsWith('@') ? 'auto' : '5-part', sloppyRanges: true, timezone: 'UTC' }).nextRuns(RUNS, new Date(FIRST));
+  const gaps = runs.slice(1).map((run, index) => (run.getTime() - runs[index].getTime()) / 1000);
+  return gaps.length === 0 ? undefined : Math.max(...gaps);
 }
 
 /** A time zone that the API server finds by its name, in which capital letters count. */

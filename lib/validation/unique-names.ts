@@ -1,5 +1,6 @@
 import { ApiObject } from 'cdk8s';
 import { IConstruct, IValidation } from 'constructs';
+import { Notes } from '../kube/notes';
 
 /** Kinds of Kubernetes that are in no namespace, whatever cdk8s says of the chart's. */
 const CLUSTER_SCOPED = new Set(
@@ -21,11 +22,11 @@ interface Taken {
 }
 
 // what constructs say of themselves; what follows from it for an app is in the Index of its pass
-const CHECKED = new WeakSet<IConstruct>();
-const OWNERS = new WeakMap<IConstruct, IConstruct>();
-const SELECTORS = new WeakMap<IConstruct, Selector>();
-const BASE_NAMES = new WeakMap<ApiObject, string>();
-const INDEXES = new WeakMap<IConstruct, Index>();
+const CHECKED = new Notes<true>();
+const OWNERS = new Notes<IConstruct>();
+const SELECTORS = new Notes<Selector>();
+const BASE_NAMES = new Notes<string>();
+const INDEXES = new Notes<Index>();
 
 /** Says that what is in a construct belongs to another one, which tells where a name of it is taken. */
 export function belongsTo<T extends IConstruct>(owner: IConstruct, construct: T): T {
@@ -43,7 +44,7 @@ export function compareBy(object: ApiObject, name: string): void {
  * both. Of two constructs that reject taken names, the second is at fault.
  */
 export function rejectTakenNames(construct: IConstruct, prop: string, fix: string): void {
-  CHECKED.add(construct);
+  CHECKED.set(construct, true);
   const validation = {
     validate: () => {
       const taken = Index.for(construct, validation).taken.get(construct);

@@ -1,10 +1,11 @@
 import { Testing } from 'cdk8s';
-import { IssuerKind, MlflowStack, MlflowStackProps, ServerIngress } from '../../lib';
+import { Credentials, IssuerKind, Login, MlflowStack, MlflowStackProps, ServerIngress } from '../../lib';
 import { AddOn } from '../add-on';
 import { faults, get, ofKind } from '../helpers';
 import { synth, told } from '../tracking-server/server';
 
 const HOSTS = ['mlflow.example.com', 'ml.example.com'];
+const ONE = HOSTS.slice(0, 1);
 const addOn = new AddOn(ServerIngress, 'Ingress', 'target');
 const ingress = (options: object, props: object = {}) => get(addOn.synth({ hosts: HOSTS, ...options }, props), 'Ingress', 'mlflow');
 const certificates = (options: object) => ofKind(addOn.synth({ hosts: HOSTS, ...options }), 'Certificate');
@@ -36,6 +37,26 @@ test('artifacts of any size pass ingress-nginx, and annotations of the user win'
   expect(ingress({}).metadata.annotations).toMatchObject({ [size]: '0', 'nginx.ingress.kubernetes.io/proxy-request-buffering': 'off' });
   const { annotations } = ingress({ annotations: { [size]: '5g', 'example.com/team': 'ml' } }).metadata;
   expect(annotations).toMatchObject({ [size]: '5g', 'example.com/team': 'ml', 'nginx.ingress.kubernetes.io/proxy-read-timeout': '3600' });
+});
+
+describe('headers of answers', () => {
+  const buffer = 'nginx.ingress.kubernetes.io/proxy-buffer-size';
+  const annotations = (props: MlflowStackProps, chart = Testing.chart()) => {
+    new MlflowStack(chart, 'Stack', { ingress: { hosts: ONE, className: 'nginx' }, ...props });
+    return get(Testing.synth(chart), 'Ingress', 'mlflow').metadata.annotations;
+  };
+
+  test('have room for a session in cookies, where a login proxy is behind the Ingress', () => {
+    const oidc = (chart = Testing.chart()) => ({ chart, login: Login.oidc({ issuerUrl: 'https://login.example.com', clientCredentials: Credentials.fromSecretName(chart, 'Client', 'client', { namespace: 'mlflow' }) }) });
+    const { chart, login } = oidc();
+    expect(annotations({ login }, chart)).toMatchObject({ [buffer]: '16k' });
+    const own = oidc();
+    expect(annotations({ login: own.login, ingress: { hosts: ONE, annotations: { [buffer]: '64k' } } }, own.chart)).toMatchObject({ [buffer]: '64k' });
+  });
+
+  test('are small otherwise', () => {
+    for (const props of [{}, { login: Login.basicAuth() }]) expect(annotations(props)).not.toHaveProperty(buffer);
+  });
 });
 
 describe('TLS', () => {

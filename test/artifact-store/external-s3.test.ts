@@ -66,7 +66,7 @@ test('all that it can tell, in order', () => {
     { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
   ]);
   expect(store.volumes).toEqual([{ name: 'artifact-store-ca', configMap: { name: 'ca', items: [{ key: 'ca.crt', path: 'ca.crt' }], defaultMode: 0o440 } }]);
-  expect(store.volumeMounts).toEqual([{ name: 'artifact-store-ca', mountPath: '/etc/mlflow/artifact-store-ca', readOnly: true }]);
+  expect(store.volumeMounts).toEqual([{ name: 'artifact-store-ca', mountPath: '/etc/mlflow/artifact-store-ca' }]);
   expect(connections(store)).toEqual([[undefined, [9000]]]);
 });
 
@@ -117,6 +117,7 @@ describe('endpoint', () => {
     ['https://s3.example.com:443', 443],
     // the bucket of these tests is "models", and this is a host of that name
     ['http://models.storage.svc:9000', 9000],
+    ['https://ref.supabase.co/storage/v1/s3', 443],
   ])('%s leads to port %d', (endpointUrl, port) => {
     const { store, faults } = made({ endpointUrl });
     expect(faults).toEqual([]);
@@ -130,7 +131,8 @@ describe('endpoint', () => {
 
   const FORM = 'an endpoint is http:// or https://, a host and, if need be, a port';
   const HOST = 'an endpoint has a DNS name or an IP address as host, and a port from 1 to 65535';
-  const PATH = 'an endpoint has no path and no query: the bucket stands in the prop bucket, and uploads would be stored under a wrong key';
+  const PATH = 'an endpoint has no query, and a path only of letters, digits, ".", "_", "~" and "-" between single slashes';
+  const BUCKET = 'an endpoint is without the bucket, which stands in the prop bucket: uploads would be stored under a wrong key';
   test.each<[unknown, string]>([
     ['', FORM],
     ['minio:9000', FORM],
@@ -147,7 +149,9 @@ describe('endpoint', () => {
     ['http://minio:65536', HOST],
     ['http://:9000', HOST],
     ['http://10.0.0.300', HOST],
-    ['http://minio:9000/models', PATH],
+    ['http://minio:9000/models', BUCKET],
+    ['http://minio:9000/storage/models/', BUCKET],
+    ['http://minio:9000/a%20b', PATH],
     ['http://minio:9000//', PATH],
     ['http://minio:9000?region=x', PATH],
     ['http://minio:9000/?region=x', PATH],
@@ -268,8 +272,39 @@ describe('authority', () => {
   });
 });
 
+test.each(['ML_flow', 'Big.Bucket', 'a', 'my-ap-ab12cd34-s3alias', 'models--use1-az4--x-s3', '192.0.2.1'])('the bucket may be called %s, since it exists', (bucket) => {
+  const { store, faults } = made({ bucket });
+  expect(faults).toEqual([]);
+  expect(store.artifactsDestination).toBe(`s3://${bucket}`);
+});
+
+test.each(['arn:aws:s3:eu-west-1:123456789012:accesspoint/models', 'arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:models', 'arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-1/accesspoint/models'])(
+  'the bucket may be the access point %s, which has no slash in the URI',
+  (bucket) => {
+    const { store, faults } = made({ bucket, prefix: 'team' });
+    expect(faults).toEqual([]);
+    expect(store).toMatchObject({ bucket, artifactsDestination: `s3://${bucket.replaceAll('/', ':')}/team` });
+  },
+);
+
+test.each(['RegionOne', 'GRA', 'garage', 'default', 'us-east-1', '1a'])('the region may be %s', (region) => {
+  const { store, faults } = made({ region });
+  expect(faults).toEqual([]);
+  expect(valueOf(store, 'AWS_DEFAULT_REGION')).toBe(region);
+});
+
 test.each<[string, unknown]>([
-  ['bucket', 'My_Bucket'],
+  ['bucket', 'my bucket'],
+  ['bucket', ''],
+  ['bucket', 's3://models'],
+  ['bucket', 'models/team'],
+  ['bucket', 'a'.repeat(256)],
+  ['bucket', 'arn:aws:s3:eu-west-1:123456789012:bucket/models'],
+  ['bucket', 5],
+  ['region', '12345'],
+  ['region', '-east'],
+  ['region', 'a'.repeat(64)],
+  ['region', 5],
   ['prefix', ''],
   ['prefix', '/mlflow'],
   ['prefix', 'mlflow/'],

@@ -30,7 +30,7 @@ test('with a key the file is mounted', () => {
   expect(store).toMatchObject({ artifactsDestination: 'gs://models', usesPodIdentity: false, secretNamespace: 'team-a' });
   expect(store.environment).toEqual([{ name: 'GOOGLE_APPLICATION_CREDENTIALS', value: '/etc/mlflow/artifact-store-key/key.json' }]);
   expect(store.volumes).toEqual([{ name: 'artifact-store-key', secret: { secretName: 'gcs', items: [{ key: 'sa.json', path: 'key.json' }], defaultMode: 0o440 } }]);
-  expect(store.volumeMounts).toEqual([{ name: 'artifact-store-key', mountPath: '/etc/mlflow/artifact-store-key', readOnly: true }]);
+  expect(store.volumeMounts).toEqual([{ name: 'artifact-store-key', mountPath: '/etc/mlflow/artifact-store-key' }]);
   expect(connections(store)).toEqual([[undefined, [443]]]);
 });
 

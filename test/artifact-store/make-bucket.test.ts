@@ -32,6 +32,7 @@ function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, p
       POLICY: 'models-only',
       ADMIN_SECRET: 'minio-root',
       DEADLINE_SECONDS: '60',
+      FOLLOW_SECONDS: '0',
       ...environment,
     },
     [...before, mc.directory, ...path],
@@ -56,6 +57,17 @@ test('makes bucket, user and policy, in this order', async () => {
   ]);
 });
 
+test('a store that does not say whether it knows the user of a lost Secret changes nothing: the next try decides', async () => {
+  const mc = new FakeProgram('mc', { 'admin user info': [REFUSED] });
+  const other = scratch({ 'config.json': CONFIG, 'user.username': USER, 'user.password': PASSWORD, 'user.other': 'mlflow-another0000000' });
+
+  const { code, stderr } = await makeBucket(mc, { CREDENTIALS_DIR: other });
+
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('connection refused') });
+  expect(mc.calls.map((call) => call.argv.join(' '))).toEqual([PROBE, `admin user info store ${USER}`]);
+  expect(['user.username', 'user.other'].map((file) => readFileSync(join(other, file), 'utf8'))).toEqual([USER, 'mlflow-another0000000']);
+});
+
 test('the passwords go by standard input and by a file, never by an argument or the environment', async () => {
   const mc = new FakeProgram('mc');
 
@@ -76,14 +88,16 @@ test('the policy names this bucket and nothing else', async () => {
 
   const policy = JSON.parse(readFileSync('/tmp/policy.json', 'utf8')) as {
     Version: string;
-    Statement: { Effect: string; Action: string[]; Resource: string[] }[];
+    Statement: { Effect: string; Action: string[]; Resource?: string[] }[];
   };
   expect(policy.Version).toBe('2012-10-17');
   expect(policy.Statement.map((statement) => [statement.Effect, statement.Resource])).toEqual([
     ['Allow', ['arn:aws:s3:::team-a.models']],
     ['Allow', ['arn:aws:s3:::team-a.models/*']],
+    // what a user may do about itself, which test/servers/make-bucket.suite.ts tries
+    ['Deny', undefined],
   ]);
-  const actions = policy.Statement.flatMap((statement) => statement.Action);
+  const actions = policy.Statement.filter(({ Effect }) => Effect === 'Allow').flatMap((statement) => statement.Action);
   expect(actions).toEqual(expect.arrayContaining(['s3:ListBucket', 's3:GetObject', 's3:PutObject', 's3:DeleteObject']));
   expect(actions.filter((action) => !/^s3:[A-Za-z]+$/.test(action))).toEqual([]);
 });
@@ -115,10 +129,18 @@ test.each([
 
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(lines(stderr)).toEqual([
-    `ERROR: the artifact store at ${URL} refuses the root user in Secret "minio-root": the server was started with other values. ` +
-      'Restart it: kubectl rollout restart statefulset/mlflow-minio',
+    expect.stringMatching(new RegExp(`^ERROR: the artifact store at ${URL} refuses the root user in Secret "minio-root": the server was started with other values. Restart it: kubectl --namespace \\S+ rollout restart statefulset/mlflow-minio$`)),
   ]);
   expect(mc.calls).toHaveLength(1);
+});
+
+test('a server that is about to start with the root user of the Secret is waited for', async () => {
+  const refused: Answer = { stderr: 'mc: <ERROR> Unable to get service info. Access Denied.\n', code: 1 };
+  const mc = new FakeProgram('mc', { [PROBE]: [refused, refused] });
+
+  const { code, stdout, stderr } = await makeBucket(mc, { FOLLOW_SECONDS: '30' });
+
+  expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: '', stdout: expect.stringMatching(/^Waiting for the artifact store .*Access Denied\.\nBucket "models" and its user are ready\n$/) });
 });
 
 test('gives up at the deadline, not before', async () => {

@@ -4,7 +4,7 @@ import { Size, Testing } from 'cdk8s';
 import { Minio, MinioProps } from '../../lib';
 import { containers, faults, get } from '../helpers';
 
-const PLAIN = ['CREDENTIALS_DIR', 'STORE_URL', 'STORE_NAME', 'BUCKET', 'REGION', 'POLICY', 'ADMIN_SECRET', 'DEADLINE_SECONDS'];
+const PLAIN = ['CREDENTIALS_DIR', 'STORE_URL', 'STORE_NAME', 'BUCKET', 'REGION', 'POLICY', 'ADMIN_SECRET'];
 
 /** What the script of the Job is told about the bucket, beyond its name. */
 function told(props: MinioProps): { [variable: string]: string } {
@@ -45,7 +45,7 @@ describe('prefix', () => {
 describe('versioning', () => {
   test('is switched on, but for the object with which the tracking server checks the store', () => {
     const script = readFileSync(join(__dirname, '../../lib/preflight/preflight/mlflow_doctor.py'), 'utf8');
-    const probe = /^PROBE_PREFIX = "(.+)"$/m.exec(script)?.[1];
+    const probe = /^PROBE_PREFIX, .* = "(.+?)"/m.exec(script)?.[1];
     expect(told({ versioning: true })).toEqual({ VERSIONING: 'true', UNVERSIONED_PREFIX: probe });
     expect(told({ versioning: true, prefix: 'mlflow' })).toEqual({ VERSIONING: 'true', UNVERSIONED_PREFIX: `mlflow/${probe}` });
   });
@@ -136,7 +136,7 @@ describe('quota', () => {
     [{ quota: Size.gibibytes(11), storageSize: Size.mebibytes(500) }, '500Mi'],
   ])('is not above the size of the volume: %#', (props, size) => {
     expect(faultsOf(props)).toEqual([
-      `[test/Minio] quota: got "11Gi". Rule: a quota is not above the size of the volume, here storageSize = ${size}: the volume would be full before ` +
+      `[test/Minio] quota: got "11Gi". Rule: a quota is not above the room for objects, here storageSize = ${size}: the volume would be full before ` +
         '(https://docs.min.io/aistor/administration/bucket-quotas/). Fix: lower quota or raise storageSize.',
     ]);
   });

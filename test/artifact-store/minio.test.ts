@@ -82,24 +82,22 @@ test('what it tells everybody', () => {
 test('the server', () => {
   const { server } = synth();
   expect(server.image).toBe(Images.MINIO);
-  expect(server.args).toEqual(['server', '/data', '--console-address=:9001']);
+  expect(server.args).toEqual(['server', '/data']);
   expect(server).not.toHaveProperty('command');
-  expect(server.ports).toEqual([
-    { name: 's3', containerPort: 9000 },
-    { name: 'console', containerPort: 9001 },
-  ]);
+  expect(server.ports).toEqual([{ name: 's3', containerPort: 9000 }]);
   expect(server.env).toEqual([
     { name: 'MINIO_ROOT_USER', valueFrom: { secretKeyRef: { name: 'minio-root', key: 'username' } } },
     { name: 'MINIO_ROOT_PASSWORD', valueFrom: { secretKeyRef: { name: 'minio-root', key: 'password' } } },
     { name: 'MINIO_SITE_REGION', value: 'us-east-1' },
     { name: 'MINIO_UPDATE', value: 'off' },
+    { name: 'MINIO_BROWSER', value: 'off' },
     { name: 'HOME', value: '/tmp' },
   ]);
   expect(server.volumeMounts).toContainEqual({ name: 'data', mountPath: '/data' });
 });
 
-test('the Service leads to the API and to the console', () => {
-  const { objects } = synth();
+test('the Service leads to the API, and to the console where there is one', () => {
+  const { objects } = synth({ console: true });
   expect(get(objects, 'Service', 'minio').spec).toMatchObject({
     type: 'ClusterIP',
     ports: [
@@ -122,7 +120,6 @@ test('the Job makes the bucket', () => {
     { name: 'REGION', value: 'us-east-1' },
     { name: 'POLICY', value: 'mlflow-bucket-only' },
     { name: 'ADMIN_SECRET', value: 'minio-root' },
-    { name: 'DEADLINE_SECONDS', value: '600' },
   ]);
 });
 
@@ -202,16 +199,78 @@ test('a headless Service governs the StatefulSet, beside the one for clients', (
   expect([minio.service.name, minio.headlessService.name]).toEqual(['minio', 'minio-headless']);
 });
 
-describe('the console', () => {
-  test('is there by default', () => {
-    const { minio } = synth({ console: true });
-    expect(minio.consoleUrl).toBe('http://minio.mlflow.svc.cluster.local:9001');
-    expect(synth({ console: true }).objects).toEqual(synth().objects);
-    expect(names(synth().server.env)).not.toContain('MINIO_BROWSER');
+describe('several servers', () => {
+  const several = (props: MinioProps = {}) => synth({ servers: 4, ...props });
+
+  test('each knows all others by names that are there before they are', () => {
+    const { objects, server } = several({ namespace: 'team-a', cluster: { domain: 'example.internal' } });
+    expect(get(objects, 'StatefulSet', 'minio').spec).toMatchObject({ replicas: 4, podManagementPolicy: 'Parallel', serviceName: 'minio-headless' });
+    expect(server.args).toEqual(['server', 'http://minio-{0...3}.minio-headless.team-a.svc.example.internal:9000/data']);
+    expect(get(objects, 'Service', 'minio-headless').spec.publishNotReadyAddresses).toBe(true);
   });
 
-  test('is switched off, with its port and its URL', () => {
-    const { minio, objects, server } = synth({ console: false });
+  test('with TLS and short names too', () => {
+    const { server } = several({ name: 'store', tls: { secretName: 'store-tls' }, cluster: { shortNames: true } });
+    expect(server.args.slice(0, 2)).toEqual(['server', 'https://store-{0...3}.store-headless:9000/data']);
+  });
+
+  test('they are on different nodes if they can, and a drain takes one at a time', () => {
+    const { minio, objects } = several();
+    const [term] = get(objects, 'StatefulSet', 'minio').spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution;
+    expect(term.podAffinityTerm).toEqual({ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: minio.podLabels } });
+    expect(get(objects, 'PodDisruptionBudget', 'minio').spec).toEqual({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: minio.podLabels } });
+    expect(minio.disruptionBudget!.name).toBe('minio');
+    expect(ofKind(synth().objects, 'PodDisruptionBudget')).toEqual([]);
+  });
+
+  test('they reach each other', () => {
+    const { minio, objects } = several();
+    const { ingress, egress } = get(objects, 'NetworkPolicy', 'minio').spec;
+    const themselves = { podSelector: { matchLabels: minio.podLabels } };
+    expect(ingress[0].from).toContainEqual(themselves);
+    expect(egress).toContainEqual({ to: [themselves], ports: [{ port: 9000, protocol: 'TCP' }] });
+  });
+
+  test('each has a volume, and all are watched', () => {
+    expect(several().minio.volumeClaims).toEqual(['data-minio-0', 'data-minio-1', 'data-minio-2', 'data-minio-3']);
+  });
+
+  test.each([
+    [4, 40],
+    [5, 60],
+    [8, 80],
+    [16, 240],
+    [20, 240],
+    [32, 480],
+  ])('of %i servers with 20 GiB each, objects may take %i GiB', (servers, room) => {
+    const told = (gibibytes: number) => {
+      const chart = Testing.chart();
+      new Minio(chart, 'Minio', { servers, storageSize: Size.gibibytes(20), quota: Size.gibibytes(gibibytes) });
+      return faults(chart);
+    };
+    expect(told(room)).toEqual([]);
+    expect(told(room + 1)).toEqual([expect.stringMatching(/quota: got "\d+Gi"\. Rule: a quota is not above the room for objects, here 0?\.\d+ of \d+ times storageSize = 20Gi/)]);
+  });
+
+  test.each([0, 2, 3, 17, 1.5, -4, '4'])('%j servers are a fault', (servers) => {
+    const chart = Testing.chart();
+    new Minio(chart, 'Minio', { servers: servers as number });
+    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Minio\] servers: got .+ Rule: there is one server, or as many as make equal sets of 4 to 16 drives/)]);
+  });
+});
+
+describe('the console', () => {
+  test('is there where it is asked for', () => {
+    const { minio, server } = synth({ console: true });
+    expect(minio.consoleUrl).toBe('http://minio.mlflow.svc.cluster.local:9001');
+    expect(server.args).toEqual(['server', '/data', '--console-address=:9001']);
+    expect(names(server.ports)).toEqual(['s3', 'console']);
+    expect(names(server.env)).not.toContain('MINIO_BROWSER');
+  });
+
+  test('is off by default, with its port and its URL', () => {
+    const { minio, objects, server } = synth();
+    expect(synth({ console: false }).objects).toEqual(objects);
     expect(server.env).toContainEqual({ name: 'MINIO_BROWSER', value: 'off' });
     expect(server.args).toEqual(['server', '/data']);
     expect(names(server.ports)).toEqual(['s3']);
@@ -233,7 +292,7 @@ describe('TLS', () => {
   });
 
   test('the URLs have its scheme, for clients and for the Job', () => {
-    const { minio, objects, tool } = synth({ tls });
+    const { minio, objects, tool } = synth({ tls, console: true });
     expect([minio.endpointUrl, minio.consoleUrl]).toEqual([`https://${HOST}:9000`, `https://${HOST}:9001`]);
     expect(minio.environment).toContainEqual({ name: 'MLFLOW_S3_ENDPOINT_URL', value: `https://${HOST}:9000` });
     expect(tool.env).toContainEqual({ name: 'STORE_URL', value: `https://${HOST}:9000` });
@@ -244,8 +303,8 @@ describe('TLS', () => {
 
   test('the server has the certificate under the names that it looks for, and its probes speak TLS', () => {
     const { objects, server } = synth({ tls });
-    expect(server.args).toEqual(['server', '/data', '--console-address=:9001', '--certs-dir=/etc/minio/certs']);
-    expect(server.volumeMounts).toContainEqual({ name: 'certs', mountPath: '/etc/minio/certs', readOnly: true });
+    expect(server.args).toEqual(['server', '/data', '--certs-dir=/etc/minio/certs']);
+    expect(server.volumeMounts).toContainEqual({ name: 'certs', mountPath: '/etc/minio/certs' });
     expect(get(objects, 'StatefulSet', 'minio').spec.template.spec.volumes).toContainEqual({
       name: 'certs',
       secret: {
@@ -278,7 +337,7 @@ describe('TLS', () => {
   ])('Job and tracking server have the authority from %s', (_, given, source) => {
     const { minio, objects, tool } = synth({ tls: given });
     const volume = { name: 'artifact-store-ca', ...source };
-    const mount = { name: 'artifact-store-ca', mountPath: '/etc/mlflow/artifact-store-ca', readOnly: true };
+    const mount = { name: 'artifact-store-ca', mountPath: '/etc/mlflow/artifact-store-ca' };
     expect([minio.volumes, minio.volumeMounts]).toEqual([[volume], [mount]]);
     expect(minio.environment).toContainEqual({ name: 'AWS_CA_BUNDLE', value: CA });
     expect(get(objects, 'Job', 'minio-bootstrap').spec.template.spec.volumes).toContainEqual(volume);

@@ -1,7 +1,7 @@
 import { Testing } from 'cdk8s';
 import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
 import { Credentials, ICredentials } from '../../lib/secrets/credentials';
-import { faults } from '../helpers';
+import { PATIENCE, faults } from '../helpers';
 
 const HOST = 'db.example.com';
 
@@ -19,7 +19,7 @@ function valueOf(store: ExternalPostgres, name: string) {
 test('what it tells the tracking server', () => {
   const { chart, store } = made();
   expect(Testing.synth(chart)).toEqual([]);
-  expect(store).toMatchObject({ uri: 'postgresql://db.example.com:5432/mlflow', secretNamespace: 'team-a', host: HOST, port: 5432, database: 'mlflow', tlsMode: 'require' });
+  expect(store).toMatchObject({ uri: `postgresql+psycopg2://db.example.com:5432/mlflow${PATIENCE}`, secretNamespace: 'team-a', host: HOST, port: 5432, database: 'mlflow', tlsMode: 'require' });
   expect(store.environment).toEqual([
     { name: 'PGUSER', valueFrom: { secretKeyRef: { name: 'db-user', key: 'user' } } },
     { name: 'PGPASSWORD', valueFrom: { secretKeyRef: { name: 'db-user', key: 'pass' } } },
@@ -31,9 +31,9 @@ test('what it tells the tracking server', () => {
 });
 
 test.each<[Partial<ExternalPostgresProps>, string]>([
-  [{ host: '10.0.0.7', port: 6543, database: 'ml-2.x' }, 'postgresql://10.0.0.7:6543/ml-2.x'],
-  [{ host: '2001:db8::5' }, 'postgresql://[2001:db8::5]:5432/mlflow'],
-  [{ host: 'postgres', port: 1, database: '0' }, 'postgresql://postgres:1/0'],
+  [{ host: '10.0.0.7', port: 6543, database: 'ml-2.x' }, `postgresql+psycopg2://10.0.0.7:6543/ml-2.x${PATIENCE}`],
+  [{ host: '2001:db8::5' }, `postgresql+psycopg2://[2001:db8::5]:5432/mlflow${PATIENCE}`],
+  [{ host: 'postgres', port: 1, database: '0' }, `postgresql+psycopg2://postgres:1/0${PATIENCE}`],
 ])('%j is at %s', (props, uri) => {
   const { store, faults } = made(props);
   expect(faults).toEqual([]);
@@ -47,7 +47,7 @@ describe('TLS', () => {
     expect(valueOf(store, 'PGSSLMODE')).toBe('verify-full');
     expect(valueOf(store, 'PGSSLROOTCERT')).toBe('/etc/mlflow/backend-store-ca/ca.crt');
     expect(store.volumes).toEqual([{ name: 'backend-store-ca', secret: { secretName: 'db-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 0o440 } }]);
-    expect(store.volumeMounts).toEqual([{ name: 'backend-store-ca', mountPath: '/etc/mlflow/backend-store-ca', readOnly: true }]);
+    expect(store.volumeMounts).toEqual([{ name: 'backend-store-ca', mountPath: '/etc/mlflow/backend-store-ca' }]);
   });
 
   test('an authority may stand in a ConfigMap', () => {
@@ -105,13 +105,13 @@ describe('read replica', () => {
   test('has the database, and the port, of the server', () => {
     const { store, faults } = made({ port: 6432, database: 'ml', readReplica: { host: 'ro.example.com' } });
     expect(faults).toEqual([]);
-    expect(valueOf(store, 'MLFLOW_READ_REPLICA_BACKEND_STORE_URI')).toBe('postgresql://ro.example.com:6432/ml');
+    expect(valueOf(store, 'MLFLOW_READ_REPLICA_BACKEND_STORE_URI')).toBe(`postgresql+psycopg2://ro.example.com:6432/ml${PATIENCE}`);
     expect(store.egress![0].ports).toHaveLength(1);
   });
 
   test('may have a port of its own, which the pods may connect to', () => {
     const { store } = made({ readReplica: { host: '2001:db8::6', port: 5433 } });
-    expect(valueOf(store, 'MLFLOW_READ_REPLICA_BACKEND_STORE_URI')).toBe('postgresql://[2001:db8::6]:5433/mlflow');
+    expect(valueOf(store, 'MLFLOW_READ_REPLICA_BACKEND_STORE_URI')).toBe(`postgresql+psycopg2://[2001:db8::6]:5433/mlflow${PATIENCE}`);
     expect(store.egress![0].ports!.map(({ port }) => port!.value)).toEqual([5432, 5433]);
   });
 

@@ -31,6 +31,7 @@ function makeDatabase(psql: FakeProgram, environment: Record<string, string> = {
       ADMIN_SECRET: 'postgres-superuser',
       USER_SECRET: 'postgres-user',
       DEADLINE_SECONDS: '60',
+      FOLLOW_SECONDS: '0',
       ...environment,
     },
     [psql.directory, ...path],
@@ -83,9 +84,18 @@ test.concurrent('a repeated run alters what is there and logs no statement with 
   expect(statements).toEqual([
     "SET log_statement = 'none';",
     "SET log_min_error_statement = 'panic';",
+    "SET client_min_messages = 'warning';",
+    "SELECT format('ALTER ROLE CURRENT_USER PASSWORD %L', :'successor') WHERE :'successor' <> '' \\gexec",
     expect.stringMatching(/^SELECT format\('CREATE ROLE %I LOGIN', :'username'\) WHERE NOT EXISTS \(.*\) \\gexec$/),
     "ALTER ROLE :\"username\" LOGIN PASSWORD :'password';",
     expect.stringMatching(/^SELECT format\('CREATE DATABASE %I OWNER %I', :'database', :'username'\) WHERE NOT EXISTS \(.*\) \\gexec$/),
+    expect.stringMatching(/^SELECT format\(statement, rolname, :'database', :'username'\) FROM pg_database/),
+    expect.stringContaining("'GRANT %1$I TO %3$I'"),
+    expect.stringMatching(/^ WHERE \(:generation > 1 OR rolname = :'usual'\) AND /),
+    expect.stringMatching(/^-- /),
+    expect.stringMatching(/^-- /),
+    expect.stringMatching(/^SELECT format\('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', datname\) FROM pg_database$/),
+    expect.stringMatching(/^ WHERE datname <> :'database' AND /),
   ]);
 });
 
@@ -141,13 +151,21 @@ test.concurrent.each(['password authentication failed for user "postgres"', 'rol
 
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(lines(stderr)).toEqual([
-      'ERROR: PostgreSQL at mlflow-postgres:5432 refuses the superuser in Secret "postgres-superuser": its password was made when the ' +
-        'volume was empty, and the Secret has another one now. Put the old value back, or set the new one in the database: ' +
-        "kubectl exec -it mlflow-postgres-0 -- psql -U postgres -c '\\password'",
+      expect.stringMatching(/^ERROR: PostgreSQL at mlflow-postgres:5432 refuses the superuser in Secret "postgres-superuser": .* run: kubectl --namespace \S+ get secret postgres-superuser --output 'jsonpath=\{\.data\.password\}' \| base64 --decode \| kubectl --namespace \S+ exec --stdin mlflow-postgres-0 -- bash -c '[^']+'$/),
     ]);
     expect(psql.calls).toHaveLength(1);
   },
 );
+
+test.concurrent('a superuser who is about to get the password of the Secret is waited for', async () => {
+  const refused: Answer = { stderr: `${FAILED} FATAL:  password authentication failed for user "postgres"\n`, code: 2 };
+  const psql = new FakeProgram('psql', { [PROBE]: [refused, refused] });
+
+  const { code, stdout, stderr } = await makeDatabase(psql, { FOLLOW_SECONDS: '30' });
+
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(lines(stdout)).toEqual([expect.stringMatching(/^Waiting for PostgreSQL at mlflow-postgres:5432: .*password authentication failed/), 'Database "tracking" and its user are ready']);
+});
 
 test.concurrent('gives up at the deadline, not before', async () => {
   const psql = new FakeProgram('psql', { [PROBE]: Array<Answer>(20).fill(STARTING) });

@@ -1,7 +1,9 @@
 import { ApiObject, Chart, Testing } from 'cdk8s';
 import { Credentials, Images, Postgres, PostgresProps } from '../../lib';
-import { MAKE_DATABASE_SH } from '../../lib/assets.generated';
-import { containers, faults, get, ofKind, shape } from '../helpers';
+import { MAKE_DATABASE_SH, POSTGRES_READY_SH } from '../../lib/assets.generated';
+import { PATIENCE, containers, faults, get, ofKind, shape } from '../helpers';
+
+const KEEPALIVES = ['--tcp_keepalives_idle=15', '--tcp_keepalives_interval=5'];
 
 function synth(props?: PostgresProps) {
   const chart = Testing.chart();
@@ -19,7 +21,7 @@ test('the whole store', () => {
 
 test('what it tells the tracking server', () => {
   const { postgres } = synth();
-  expect(postgres.uri).toBe('postgresql://postgres.mlflow.svc.cluster.local:5432/mlflow');
+  expect(postgres.uri).toBe(`postgresql+psycopg2://postgres.mlflow.svc.cluster.local:5432/mlflow${PATIENCE}`);
   expect(postgres.environment).toEqual([
     { name: 'PGUSER', valueFrom: { secretKeyRef: { name: 'postgres-user', key: 'username' } } },
     { name: 'PGPASSWORD', valueFrom: { secretKeyRef: { name: 'postgres-user', key: 'password' } } },
@@ -34,7 +36,7 @@ test('what it tells everybody', () => {
     host: 'database.team-a.svc.cluster.local',
     port: 5432,
     database: 'runs',
-    uri: 'postgresql://database.team-a.svc.cluster.local:5432/runs',
+    uri: `postgresql+psycopg2://database.team-a.svc.cluster.local:5432/runs${PATIENCE}`,
   });
   expect(ApiObject.of(postgres)).toBe(postgres.statefulSet);
   expect(postgres.service.name).toBe('database');
@@ -56,13 +58,38 @@ test('the server', () => {
 
 test('the probes ask the server at the loopback address of either family', () => {
   const { server } = synth();
-  expect([server.startupProbe, server.readinessProbe].map(({ exec }) => exec.command[1])).toEqual(['--host=localhost', '--host=localhost']);
+  expect(server.startupProbe.exec.command[1]).toBe('--host=localhost');
+  expect(POSTGRES_READY_SH).toContain('pg_isready --host=localhost ');
+});
+
+test('its pod gives the superuser what the Secret has, by a script that the kubelet keeps up to date', () => {
+  const { server, objects } = synth({ superuserCredentials: undefined });
+  const { volumes } = get(objects, 'StatefulSet', 'postgres').spec.template.spec;
+  expect(server.readinessProbe.exec.command).toEqual(['/bin/bash', '/scripts/postgres-ready.sh']);
+  expect(server.volumeMounts).toEqual(expect.arrayContaining([{ name: 'scripts', mountPath: '/scripts' }, { name: 'superuser', mountPath: '/superuser' }]));
+  expect(volumes).toContainEqual({ name: 'scripts', configMap: { name: 'postgres' } });
+  expect(volumes).toContainEqual({ name: 'superuser', secret: { secretName: 'postgres-superuser', items: [{ key: 'password', path: 'password' }], defaultMode: 0o440, optional: true } });
+  expect(get(objects, 'ConfigMap', 'postgres').data).toEqual({ 'postgres-ready.sh': POSTGRES_READY_SH });
 });
 
 test('its Service governs the StatefulSet', () => {
   const { postgres, objects } = synth();
   expect(get(objects, 'StatefulSet', 'postgres').spec.serviceName).toBe('postgres');
   expect(postgres.headlessService).toBe(postgres.service);
+});
+
+// with OrderedReady the pod with the broken image would be waited for, and not replaced
+test('a broken image heals when it is corrected', () => {
+  expect(get(synth().objects, 'StatefulSet', 'postgres').spec).toMatchObject({ podManagementPolicy: 'Parallel', replicas: 1 });
+});
+
+test('it takes the connections that are asked for', () => {
+  expect(synth().server.args).toEqual(['--max_connections=100', ...KEEPALIVES]);
+  const { postgres, server } = synth({ maxConnections: 500 });
+  expect([postgres.maxConnections, server.args]).toEqual([500, ['--max_connections=500', ...KEEPALIVES]]);
+  const chart = Testing.chart();
+  new Postgres(chart, 'Postgres', { maxConnections: 0 });
+  expect(faults(chart)).toEqual([expect.stringMatching(/maxConnections: got 0\. Rule: the number of connections is a whole number of 1 or more/)]);
 });
 
 test('the Service is headless', () => {
@@ -84,7 +111,6 @@ test('the Job makes the database', () => {
     { name: 'DATABASE', value: 'mlflow' },
     { name: 'ADMIN_SECRET', value: 'postgres-superuser' },
     { name: 'USER_SECRET', value: 'postgres-user' },
-    { name: 'DEADLINE_SECONDS', value: '600' },
   ]);
 });
 
@@ -99,6 +125,7 @@ test('the name stands in the names of all objects', () => {
     'Secret database-superuser',
     'Secret database-user',
     'Service database',
+    'ConfigMap database',
     'StatefulSet database',
     'ServiceAccount database-bootstrap',
     'Role database-bootstrap',
@@ -114,7 +141,7 @@ test('the name stands in the names of all objects', () => {
 test('another database is made by the Job and named in the URI', () => {
   const { postgres, tool } = synth({ database: 'team_a' });
   expect(tool.env).toContainEqual({ name: 'DATABASE', value: 'team_a' });
-  expect(postgres.uri).toBe('postgresql://postgres.mlflow.svc.cluster.local:5432/team_a');
+  expect(postgres.uri).toBe(`postgresql+psycopg2://postgres.mlflow.svc.cluster.local:5432/team_a${PATIENCE}`);
 });
 
 test('another image runs the server and its client, and is the version of the server', () => {

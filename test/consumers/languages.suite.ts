@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -87,9 +87,9 @@ test('Python: the wheel gives the same bytes', () => {
   expect(made(folder)).toEqual(expected);
 }, 600_000);
 
-test('Python: the program of the README gives the YAML of dist/', () => {
+test('Python: the smallest program of the guide gives the YAML of dist/', () => {
   const folder = join(workspace, 'python');
-  const [, program] = /^```python app\.py\n([^]*?)^```$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+  const [, program] = /^```python smallest\.py\n([^]*?)^```$/m.exec(readFileSync(join(root, 'docs/how-to/other-languages.md'), 'utf8'))!;
   writeFileSync(join(folder, 'app.py'), program);
   rmSync(join(folder, 'dist'), { recursive: true });
   run(folder, '.venv/bin/python', 'app.py');
@@ -98,6 +98,25 @@ test('Python: the program of the README gives the YAML of dist/', () => {
   const manifests = (app: string) => readdirSync(join(app, 'dist')).filter((name) => name.endsWith('.k8s.yaml')).map((name) => join(app, 'dist', name));
   expect(objects(...manifests(folder))).toEqual(objects(...manifests(root)));
 }, 60_000);
+
+test('Python: the wheel has the command as well', () => {
+  const output = run(join(workspace, 'python'), '.venv/bin/cdk8s-mlflow', 'diff', join(root, 'examples/minimal/dist'), join(root, 'examples/production/dist'));
+  expect(output).toContain('⚠ refused by Kubernetes: StatefulSet minio, storage 10Gi → ');
+}, 60_000);
+
+test('Python: what the command writes is an app that passes its tests and gives the YAML of the one in TypeScript', () => {
+  const folder = join(workspace, 'written');
+  run(join(workspace, 'typescript'), 'npx', '--no-install', 'cdk8s-mlflow', 'init', '--language', 'python', folder);
+  symlinkSync(join(workspace, 'python/.venv'), join(folder, '.venv'));
+  run(folder, 'npm', 'test');
+  run(folder, '.venv/bin/python', 'main.py');
+
+  const typescript = join(workspace, 'typescript');
+  run(typescript, 'npx', '--no-install', 'cdk8s-mlflow', 'init', 'written');
+  run(join(typescript, 'written'), 'npx', 'tsx', 'main.ts');
+  const written = (app: string) => ['dist/mlflow.k8s.yaml', 'dist/mlflow-programs.k8s.yaml'].map((file) => readFileSync(join(app, file), 'utf8'));
+  expect(written(folder)).toEqual(written(join(typescript, 'written')));
+}, 120_000);
 
 test.each([
   ["bucket='Models'", 'bucket: got "Models". Rule: '],

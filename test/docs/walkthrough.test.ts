@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { App, Chart } from 'cdk8s';
-import { Images, Login, MlflowStack } from '../../lib';
+import { Images, Login, MlflowStack, SecretsJob } from '../../lib';
 import { PYTHON, ROOT } from '../run-script';
 
 const WALKTHROUGH = join(__dirname, 'walkthrough.py');
@@ -13,7 +13,9 @@ const guides = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf
   .filter((path) => path.endsWith('.md') && !path.startsWith('reference'))
   .map((path) => `docs/${path}`)
   .sort();
-const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...guides];
+// those of the API are looked at by reference.test.ts, and by the build of the site
+const references = readdirSync(join(ROOT, 'docs/reference')).filter((path) => path.endsWith('.md')).map((path) => `docs/reference/${path}`);
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'examples/README.md', ...guides, ...references];
 
 interface Block {
   readonly line: number;
@@ -58,7 +60,7 @@ describe.each(documents)('%s', (path) => {
   });
 
   test('says what it needs, where there is something to run', () => {
-    if (path.startsWith('docs/')) expect(needs !== null).toBe(blocks.some((block) => block.use !== 'show'));
+    if (guides.includes(path)) expect(needs !== null).toBe(blocks.some((block) => block.use !== 'show'));
   });
 
   test('has shell and Python without errors of syntax', () => {
@@ -79,8 +81,15 @@ describe.each(documents)('%s', (path) => {
     for (const [, version] of text.matchAll(/\bmlflow==([\w.]+)/g)) expect(Images.MLFLOW).toContain(`:v${version}-`);
   });
 
+  test('names the namespace in every command that is about one', () => {
+    // what applies files has theirs, and some kinds are of the cluster
+    const free = /^kubectl (apply|diff|config|kustomize|(create|delete) -f|(create|delete|label) namespace|annotate storageclass|get (storageclass|nodes|csidriver|--raw)|set env --local)\b/;
+    const commands = blocks.filter(({ language }) => ['sh', 'text'].includes(language)).flatMap((block) => block.text.match(/\bkubectl [a-z-](?:(?!\bkubectl )[^\n])*/g) ?? []);
+    expect(commands.filter((command) => !free.test(command) && !/ (--namespace|-n|--all-namespaces)\b/.test(command))).toEqual([]);
+  });
+
   test('names npm scripts that exist', () => {
-    const names = [...text.matchAll(/\bnpm run (?:--?\w+ )*([\w:]+)/g)].map((match) => match[1]);
+    const names = [...text.matchAll(/\bnpm run (?:--?\w+ )*([\w:-]+)/g)].map((match) => match[1]);
     for (const name of names) expect(Object.keys(scripts)).toContain(name);
   });
 
@@ -101,7 +110,7 @@ describe.each(documents)('%s', (path) => {
 test('every document is in the index', () => {
   const index = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
   const linked = [...index.matchAll(/\]\(([^)#\s]+)\)/g)].map(([, target]) => join('docs', target));
-  expect(guides.filter((guide) => guide !== 'docs/README.md' && !linked.includes(guide))).toEqual([]);
+  expect([...guides, ...references].filter((guide) => guide !== 'docs/README.md' && !linked.includes(guide))).toEqual([]);
 });
 
 test('the fields that the guide to patches names are there', () => {
@@ -132,6 +141,7 @@ test('the fields that the guide to patches names are there', () => {
     Credentials: stack.minio!.credentials,
     BasicAuth: stack.login!,
     Oauth2Proxy: new MlflowStack(chart('sso'), 'Stack', { login: Login.oidc({ issuerUrl, clientCredentials: client }), ingress: { hosts } }).login!,
+    SecretsJob: SecretsJob.of(stack.trackingServer)!,
     ServerIngress: stack.ingress!,
     ServerHttpRoute: stack.httpRoute!,
     Metrics: stack.metrics!,

@@ -21,17 +21,56 @@ DIST = ROOT / "dist"
 PROD = "mlflow-prod"
 CLIENTS = "mlflow-clients"
 STARTED = time.monotonic()
+# by how much longer everything may take, where the machine does other work as well
+SLACK = float(os.environ.get("E2E_SLACK", "1"))
 
 
 def say(text):
     print(f"[{time.monotonic() - STARTED:4.0f} s] {text}", flush=True)
 
 
+def figure(part, text):
+    """Says what was measured, and keeps it for docs/reference/reliability.md where RELIABILITY_FIGURES names a file."""
+    say(text)
+    if os.environ.get("RELIABILITY_FIGURES"):
+        with open(os.environ["RELIABILITY_FIGURES"], "a", encoding="utf-8") as file:
+            file.write(json.dumps({"part": part, "text": text, "date": time.strftime("%Y-%m-%d", time.gmtime())}) + "\n")
+
+
+def patient(argument):
+    """A deadline of kubectl, with the slack that there is."""
+    return re.sub(r"\A--timeout=(\d+)([sm])\Z", lambda found: f"--timeout={float(found[1]) * SLACK:.0f}{found[2]}", argument)
+
+
 def kubectl(*arguments, check=True, stdin=None):
+    arguments = [patient(argument) for argument in arguments]
     result = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
     if check and result.returncode != 0:
         raise AssertionError(f"kubectl {' '.join(arguments)}: exit code {result.returncode}\n{result.stdout}{result.stderr}")
     return result.stdout if check else result
+
+
+def synth(program, folder, **variables):
+    """The manifests of an app of the tests, in a folder."""
+    command = [ROOT / "node_modules/.bin/tsx", ROOT / "test" / program]
+    subprocess.run(command, env=os.environ | {"CDK8S_OUTDIR": str(folder), **variables}, check=True)
+    return folder
+
+
+def end_pods(namespace):
+    """Before the namespace is deleted, which waits for half of the longest grace period that it finds in it."""
+    where = ("--all", "--namespace", namespace, "--wait=false")
+    kubectl("delete", "deployments,statefulsets,jobs,cronjobs", *where, check=False)
+    kubectl("delete", "pods", *where, "--grace-period=0", "--force", check=False)
+
+
+def remove_namespace(namespace):
+    """Without waiting for its end."""
+    if os.environ.get("E2E_KEEP") is not None:
+        return
+    say(f"removing the namespace {namespace}")
+    end_pods(namespace)
+    kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 def get(kind, *arguments, namespace=NAMESPACE):
@@ -90,13 +129,24 @@ def is_job_pod(pod):
     return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
 
 
+def end_of_job(name, seconds, namespace=NAMESPACE):
+    """How a Job ends: "Complete" or "Failed"."""
+
+    def ended():
+        conditions = get("job", name, namespace=namespace)["status"].get("conditions", [])
+        ends = (one["type"] for one in conditions if one["status"] == "True" and one["type"] in ("Complete", "Failed"))
+        return next(ends, None)
+
+    return wait_until(f"Job {name}", seconds, ended, every=2)
+
+
 def servers(namespace=NAMESPACE):
     return [pod for pod in get("pods", namespace=namespace)["items"] if not is_job_pod(pod)]
 
 
-def pod_with_python(name, namespace, program, labels=None):
-    """A pod of nobody's, for a test to look at the cluster from."""
-    image = get("deployment", "mlflow")["spec"]["template"]["spec"]["containers"][0]["image"]
+def pod_with_python(name, namespace, program, labels=None, server=NAMESPACE):
+    """A pod of nobody's, for a test to look at the cluster from, with the image of the server in a namespace."""
+    image = get("deployment", "mlflow", namespace=server)["spec"]["template"]["spec"]["containers"][0]["image"]
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {"name": "python", "image": image, "command": ["python3", "-c", program], "securityContext": security}
     return {
@@ -106,7 +156,13 @@ def pod_with_python(name, namespace, program, labels=None):
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"},
+                # a stand-in of DNS listens at 53
+                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+            },
             "terminationGracePeriodSeconds": 0,
             "containers": [container],
         },
@@ -119,8 +175,10 @@ def run_python(pod, namespace, program, value):
     return json.loads(kubectl(*command, stdin=json.dumps(value)))
 
 
-def wait_until(what, seconds, condition):
+def wait_until(what, seconds, condition, every=0.5):
     """Polls; the condition returns something true, or raises to end the wait at once."""
+    seconds *= SLACK
+    every *= min(SLACK, 2)  # each look takes a tenth of a second of CPU
     start = time.monotonic()
     while True:
         result = condition()
@@ -128,8 +186,8 @@ def wait_until(what, seconds, condition):
             say(f"{what}: after {time.monotonic() - start:.1f} s")
             return result
         if time.monotonic() - start > seconds:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.5)
+            raise AssertionError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(every)
 
 
 def wait_for_servers(seconds, count, unharmed=True, namespace=NAMESPACE):
@@ -143,16 +201,17 @@ def wait_for_servers(seconds, count, unharmed=True, namespace=NAMESPACE):
     wait_until(f"{count} servers ready", seconds, condition)
 
 
-@contextlib.contextmanager
-def tracking_server(namespace=NAMESPACE, prefix=""):
-    """URI of the tracking server on this machine, through a port-forward.
-
-    One for the whole session: the client keeps the URI of a run's artifacts for as long as its process lives.
-    """
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["kubectl", "port-forward", "--namespace", namespace, "service/mlflow-service", f"{port}:5000"]
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def forwarded(target, port, namespace=NAMESPACE):
+    """The port on this machine that leads to one of a Service or a pod."""
+    here = free_port()
+    command = ["kubectl", "port-forward", "--namespace", namespace, target, f"{here}:{port}"]
     wanted, running = True, []
 
     def forward():
@@ -166,15 +225,25 @@ def tracking_server(namespace=NAMESPACE, prefix=""):
 
     thread = threading.Thread(target=forward)
     thread.start()
-    uri = f"http://127.0.0.1:{port}{prefix}"
     try:
-        wait_until("port-forward", 30, lambda: answers(uri + "/health"))
-        yield uri
+        yield here
     finally:
         wanted = False
         for process in running:
             process.terminate()
         thread.join()
+
+
+@contextlib.contextmanager
+def tracking_server(namespace=NAMESPACE, prefix=""):
+    """URI of the tracking server on this machine, through a port-forward.
+
+    One for the whole session: the client keeps the URI of a run's artifacts for as long as its process lives.
+    """
+    with forwarded("service/mlflow-service", 5000, namespace) as port:
+        uri = f"http://127.0.0.1:{port}{prefix}"
+        wait_until("port-forward", 30, lambda: answers(uri + "/health"))
+        yield uri
 
 
 def answers(url):
@@ -218,8 +287,13 @@ def places_of_secrets(manifests, namespace=NAMESPACE):
 
 
 def what_a_second_apply_changes(manifests):
-    changed = [line for line in kubectl("apply", "--filename", str(manifests)).splitlines() if not line.endswith(" unchanged")]
+    """But for Jobs, which go a minute after their end, so that an apply runs them again."""
+    lines = kubectl("apply", "--filename", str(manifests)).splitlines()
+    changed = [line for line in lines if not line.endswith(" unchanged") and not re.fullmatch(r"job\.batch/\S+ created", line)]
     difference = kubectl("diff", "--filename", str(manifests), check=False)
+    if "\n+kind: Job\n" in difference.stdout:
+        # it has gone since the apply; the next one makes it anew
+        return what_a_second_apply_changes(manifests)
     return changed, difference.returncode, difference.stdout
 
 

@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 
 import pytest
@@ -9,10 +8,10 @@ for variable in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 sys.path.insert(0, os.path.dirname(__file__))
 
-from cluster import CLIENTS, DIST, NAMESPACE, PROD, ROOT, kubectl, report, say  # noqa: E402
+from cluster import CLIENTS, DIST, NAMESPACE, PROD, ROOT, end_pods, kubectl, report, say, synth  # noqa: E402
 
 # test_trouble.py goes on with what test_stack.py leaves, which measures the stack as it was applied, with nothing beside it
-ORDER = ("test_stack", "test_trouble", "test_prod", "test_network_policies")
+ORDER = ("test_stack", "test_trouble", "test_prod", "test_network_policies", "test_clusters", "test_refused", "test_scale")
 
 
 def pytest_collection_modifyitems(items):
@@ -42,15 +41,14 @@ def stack():
     finally:
         if os.environ.get("E2E_KEEP") is None:
             say("removing what the test applied")
+            end_pods(NAMESPACE)
             kubectl("delete", "--filename", str(DIST), "--ignore-not-found", "--wait")
 
 
 @pytest.fixture(scope="session")
 def prod(stack, tmp_path_factory):
     """The stack of prod/main.ts, and the definitions of what is not Kubernetes' own in it; the folder of its manifest."""
-    folder = tmp_path_factory.mktemp("prod")
-    synth = [ROOT / "node_modules/.bin/tsx", ROOT / "test/e2e/prod/main.ts"]
-    subprocess.run(synth, env=os.environ | {"CDK8S_OUTDIR": str(folder)}, check=True)
+    folder = synth("e2e/prod/main.ts", tmp_path_factory.mktemp("prod"))
     # the API server wants to be told of definitions under k8s.io that they are not as they were approved
     approval = "api-approved.kubernetes.io=unapproved, without prose"
     definitions = kubectl("annotate", "--local", "--filename", str(ROOT / "imports/crds"), "--output", "yaml", approval)
@@ -64,6 +62,7 @@ def prod(stack, tmp_path_factory):
     finally:
         if os.environ.get("E2E_KEEP") is None:
             say("removing the stack with the options of a production")
+            end_pods(PROD)
             kubectl("delete", "namespace", CLIENTS, "--ignore-not-found", "--wait=false")
             kubectl("delete", "--filename", str(folder), "--ignore-not-found", "--wait")
             kubectl("delete", "--filename", "-", "--ignore-not-found", stdin=definitions)

@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from cluster import CLIENTS, NAMESPACE, PROD, get, kubectl, pod_with_python, ready, run_python, say, wait_until
+from cluster import CLIENTS, DIST, NAMESPACE, PROD, get, kubectl, pod_with_python, ready, run_python, say, wait_until
 
-SERVER, MONITOR, S3, CONSOLE, POSTGRES, DNS, API = 5000, 8080, 9000, 9001, 5432, 5353, 8443
+SERVER, MONITOR, S3, CONSOLE, POSTGRES, DNS, API = 5000, 8080, 9000, 9001, 5432, 53, 8443
 # what every stand-in listens at: all ports that a policy speaks of, and the console, which it does not let through
 PORTS = {SERVER, MONITOR, S3, CONSOLE, POSTGRES, DNS, API}
 STRANGERS = {f"{namespace}/stranger" for namespace in (NAMESPACE, PROD, CLIENTS, "default")}
 
 
-def stack(namespace, clients, also=()):
+def stack(namespace, clients, scrapers=(), also=()):
     """Who in a namespace connects to what in it."""
     allowed = [
         ("tracking-server", "artifact-store", S3),
@@ -26,11 +26,10 @@ def stack(namespace, clients, also=()):
     ]
     yield from ((f"{namespace}/{source}", f"{namespace}/{target}", port) for source, target, port in allowed)
     yield from ((client, f"{namespace}/tracking-server", SERVER) for client in clients)
-    # metrics are no secret
-    yield from ((stranger, f"{namespace}/store-monitor", MONITOR) for stranger in STRANGERS)
+    yield from ((scraper, f"{namespace}/store-monitor", MONITOR) for scraper in scrapers)
     # name resolution has no address that is the same in all clusters, and neither has the API server
     names = {source for source, _, _ in allowed}
-    bootstraps = {"artifact-store-bootstrap", "backend-store-bootstrap", *(() if not also else ("login-bootstrap",))}
+    bootstraps = {"artifact-store-bootstrap", "backend-store-bootstrap", "secrets-bootstrap"}
     yield from ((f"{namespace}/{source}", stranger, DNS) for source in names | bootstraps for stranger in STRANGERS)
     yield from ((f"{namespace}/{source}", stranger, API) for source in bootstraps for stranger in STRANGERS)
     yield from ((f"{namespace}/{source}", "kubernetes", 443) for source in bootstraps)
@@ -40,7 +39,7 @@ COLLECTION = (("garbage-collection", "backend-store", POSTGRES), ("garbage-colle
 # all connections that there are: source, target, port
 ALLOWED = {
     *stack(NAMESPACE, clients=STRANGERS),
-    *stack(PROD, clients={f"{CLIENTS}/stranger"}, also=COLLECTION),
+    *stack(PROD, clients={f"{CLIENTS}/stranger"}, scrapers={f"{CLIENTS}/stranger"}, also=COLLECTION),
     *((source, target, port) for source in STRANGERS for target in STRANGERS for port in PORTS),
     *((source, "kubernetes", 443) for source in STRANGERS),
 }
@@ -97,6 +96,9 @@ def templates(namespace):
 @pytest.fixture(scope="module")
 def connected(prod):
     """What connects, as ALLOWED has it, by source."""
+    for manifests in (DIST, prod):
+        # Jobs that fill Secrets are gone by now, and come again
+        kubectl("apply", "--filename", str(manifests))
     labels = {f"{namespace}/{component}": found for namespace in (NAMESPACE, PROD) for component, found in templates(namespace)}
     assert {*labels, *STRANGERS} == PARTS
     places = {part: part.split("/")[0] for part in PARTS}

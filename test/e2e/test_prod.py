@@ -205,8 +205,9 @@ def scrapes(monitor):
     for endpoint in monitor["spec"]["endpoints"]:
         keep = endpoint["relabelings"][0]
         assert (keep["action"], keep["sourceLabels"]) == ("keep", ["__meta_kubernetes_service_name"])
-        login = [endpoint["basicAuth"][part] for part in ("username", "password") if "basicAuth" in endpoint]
-        headers = basic(*(secret_value(part["name"], part["key"], PROD) for part in login)) if login else {}
+        shown = endpoint.get("authorization")
+        token = shown and secret_value(shown["credentials"]["name"], shown["credentials"]["key"], PROD)
+        headers = {"Authorization": f"{shown['type']} {token}"} if shown else {}
         for service in services:
             if not re.fullmatch(keep["regex"], service):
                 continue
@@ -217,18 +218,22 @@ def scrapes(monitor):
                         yield f"http://{address}:{port}{endpoint['path']}", headers
 
 
-def test_prometheus_gets_the_metrics_of_every_pod():
+def test_prometheus_gets_the_metrics_of_every_pod(login):
     monitors = {
         monitor["metadata"]["name"]: list(scrapes(monitor)) for monitor in get("servicemonitors", namespace=PROD)["items"]
     }
     assert {name: len(pages) for name, pages in monitors.items()} == {"mlflow": 2, "mlflow-monitor": 1}
     # a pod counts from the first request on
-    requested = [[url.replace("/metrics", EXPERIMENT), headers] for url, headers in monitors["mlflow"]]
+    access = basic(login["username"], login["password"])
+    requested = [[url.replace("/metrics", EXPERIMENT), access] for url, _ in monitors["mlflow"]]
     assert [code for code, _ in run_python("client", CLIENTS, FETCH, requested)] == [200, 200]
     for code, text in run_python("client", CLIENTS, FETCH, monitors["mlflow"]):
         assert code == 200 and "mlflow_http_request_total{" in text
     ((code, text),) = run_python("client", CLIENTS, FETCH, monitors["mlflow-monitor"])
     assert code == 200 and {"mlflow_artifact_store_writable 1", "mlflow_database_reachable 1"} <= set(text.splitlines())
+    # who has the token gets this page and no other
+    elsewhere = [[url.replace("/metrics", EXPERIMENT), headers] for url, headers in monitors["mlflow"]]
+    assert [code for code, _ in run_python("client", CLIENTS, FETCH, elsewhere)] == [401, 401]
     without_login = [[url, {}] for url, _ in monitors["mlflow"]]
     assert [code for code, _ in run_python("client", CLIENTS, FETCH, without_login)] == [401, 401]
 

@@ -6,6 +6,8 @@ import pathlib
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import mlflow
 import numpy
@@ -19,12 +21,10 @@ from cluster import (
     NAMESPACE,
     execute,
     get,
-    is_job_pod,
     kubectl,
     places_of_secrets,
     pods,
     processes_arguments,
-    ready,
     say,
     servers,
     tracking_server,
@@ -120,6 +120,20 @@ def test_both_names_resolve_in_the_cluster():
     for name in ("mlflow-server", f"mlflow-service.{NAMESPACE}.svc.cluster.local"):
         script = f"import urllib.request as u; print(u.urlopen('http://{name}:5000/version', timeout=10).read().decode())"
         assert execute("deployment/mlflow", "python3", "-c", script).strip() == mlflow.__version__
+
+
+def test_the_assistant_is_closed_to_who_seems_to_be_the_machine_itself(client):
+    path = "/ajax-api/3.0/mlflow/assistant/config"
+    for given in (path, path.replace("assistant", "%61ssistant"), "/" + path):
+        with pytest.raises(urllib.error.HTTPError) as met:
+            urllib.request.urlopen(client.tracking_uri + given, timeout=10)
+        assert (met.value.code, json.load(met.value)["error_code"]) == (403, "PERMISSION_DENIED")
+    # a sidecar of a mesh comes from 127.0.0.6
+    script = (
+        "import http.client as h; c = h.HTTPConnection('127.0.0.1', 5000, source_address=('127.0.0.6', 0)); "
+        f"c.request('GET', '{path}'); print(c.getresponse().status)"
+    )
+    assert execute("deployment/mlflow", "python3", "-c", script).strip() == "403"
 
 
 def test_a_client_that_cannot_reach_minio_makes_a_proxied_experiment(client, memory):
@@ -277,17 +291,22 @@ def test_two_servers_on_an_empty_database_start_without_a_crash():
 
 def test_a_bootstrap_job_never_gives_up():
     """What it waits for may take longer than any limit; a Job that failed would have to be deleted by hand."""
+    kubectl("apply", "--filename", str(DIST))
     specs = {job["metadata"]["labels"]["app.kubernetes.io/component"]: job["spec"] for job in get("jobs")["items"]}
     assert {part: spec["backoffLimit"] for part, spec in specs.items()} == {
-        part: 2**31 - 1 for part in ("artifact-store-bootstrap", "backend-store-bootstrap")
+        part: 2**31 - 1 for part in ("artifact-store-bootstrap", "backend-store-bootstrap", "secrets-bootstrap")
     }
     assert {spec["template"]["spec"]["restartPolicy"] for spec in specs.values()} == {"OnFailure"}
     for spec in specs.values():
         assert "activeDeadlineSeconds" not in spec and "activeDeadlineSeconds" not in spec["template"]["spec"]
 
 
-def test_the_jobs_ended_once_and_well():
-    jobs = get("jobs")["items"]
-    assert len(jobs) == 2
-    assert [job["status"].get("succeeded") for job in jobs] == [1, 1]
-    assert not [pod for pod in get("pods")["items"] if is_job_pod(pod) and ready(pod)]
+def test_jobs_that_were_made_anew_change_nothing_and_go():
+    def data():
+        return {secret["metadata"]["name"]: secret["data"] for secret in get("secrets")["items"]}
+
+    before = data()
+    kubectl("apply", "--filename", str(DIST))
+    wait_until("the Jobs have ended", 120, lambda: [job["status"].get("succeeded") for job in get("jobs")["items"]] == [1, 1, 1])
+    assert data() == before
+    wait_until("the Jobs are gone", 90, lambda: not get("jobs")["items"])

@@ -31,7 +31,7 @@ URLS = [
     "http://mlflow-service.{NAMESPACE}.svc.cluster.local:5000" + path
     for path in ("/health", "/api/2.0/mlflow/experiments/get?experiment_id=0")
 ]
-over, answers, failures = threading.Event(), [], []
+start, over, answers, failures = time.time(), threading.Event(), [], []
 def ask(url):
     while not over.is_set():
         try:
@@ -48,7 +48,9 @@ sys.stdin.read()
 over.set()
 for thread in threads:
     thread.join()
-print(json.dumps({{"answers": len(answers), "failures": failures}}))
+answers.sort()
+pauses = [later - earlier for earlier, later in zip([start, *answers], [*answers, time.time()])]
+print(json.dumps({{"answers": len(answers), "longest pause": max(pauses), "failures": failures}}))
 """
 
 
@@ -138,7 +140,7 @@ def doctor(*arguments):
 def test_the_doctor_finds_a_healthy_stack_healthy():
     code, text = doctor()
     assert code == 0, text
-    assert "\u2717" not in text and text.count("\u2713") == 7
+    assert "\u2717" not in text and text.count("\u2713") == 9
     code, text = doctor("--json")
     assert code == 0 and json.loads(text)["ok"] is True
 
@@ -195,9 +197,10 @@ def test_a_rollout_under_requests_has_no_failed_request():
         healed()
     (new,) = pods("tracking-server")
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
-    say(f"{requests['answers']} requests answered during the rollout")
+    say(f"{requests['answers']} requests answered during the rollout, the longest pause was {requests['longest pause']:.1f} s")
     assert requests["failures"] == []
-    assert requests["answers"] > 200
+    # how many there are is the machine's; there were some all the time
+    assert requests["longest pause"] < 30
 
 
 def test_a_wrong_secret_key(changed):
@@ -261,7 +264,7 @@ def test_a_lost_volume_of_minio_is_mended_as_the_message_says():
         4,
         "InvalidAccessKeyId",
         "MinIO's volume was lost",
-        "kubectl delete job -l app.kubernetes.io/component=artifact-store-bootstrap",
+        f"kubectl --namespace {NAMESPACE} delete job --selector app.kubernetes.io/component=artifact-store-bootstrap",
     )
     kubectl("delete", "job", "--selector", "app.kubernetes.io/component=artifact-store-bootstrap", "--namespace", NAMESPACE)
     kubectl("apply", "--filename", str(DIST))
@@ -281,9 +284,16 @@ def test_an_endpoint_without_scheme_leaves_the_old_pod_in_service():
 def test_an_old_experiment_is_found_by_the_doctor_on_both_sides(client, tmp_path):
     file, uri = client_doctor(tmp_path), mlflow.get_tracking_uri()
     assert run_client_doctor(file, uri)[0] == 0
-    old = client.create_experiment("from before", artifact_location="s3://mlflow-bucket/from-before")
+    old = client.create_experiment("from before")
+    # as one was made before artifacts were proxied, which nobody can make any more
+    moved = "UPDATE experiments SET artifact_location = 's3://mlflow-bucket/from-before' WHERE name = 'from before'"
+    kubectl("exec", "--namespace", NAMESPACE, "postgres-0", "--", "psql", "-U", "postgres", "-d", "mlflow", "-c", moved)
     code, text = doctor()
-    assert code == 10 and f'{old} "from before" at s3://mlflow-bucket/from-before' in text and "Make a new experiment" in text
+    assert (
+        code == 10
+        and f'{old} "from before" at s3://mlflow-bucket/from-before' in text
+        and "start-mlflow.py relocate tells what would change" in text
+    )
     code, text = run_client_doctor(file, uri)
     assert code == 10 and "from before" in text, text
     code, text = run_client_doctor(file, "--json", MLFLOW_TRACKING_URI=uri)

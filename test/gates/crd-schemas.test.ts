@@ -57,6 +57,6 @@ test('each version of a CRD has its file, where kubeconform looks for it', () =>
   const crds = join(ROOT, 'imports/crds');
   writeCrdSchemas(folder, readdirSync(crds).map((file) => join(crds, file)));
   expect(readdirSync(join(folder, 'gateway.networking.k8s.io')).sort()).toEqual(['httproute_v1.json', 'httproute_v1beta1.json']);
-  expect(readdirSync(join(folder, 'monitoring.coreos.com')).sort()).toEqual(['prometheusrule_v1.json', 'servicemonitor_v1.json']);
+  expect(readdirSync(join(folder, 'monitoring.coreos.com')).sort()).toEqual(['podmonitor_v1.json', 'prometheusrule_v1.json', 'servicemonitor_v1.json']);
   expect(crdSchemaLocation('/schemas')).toBe('/schemas/{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json');
 });

@@ -11,8 +11,6 @@ const DNS = {
   ports: [
     { protocol: 'UDP', port: 53 },
     { protocol: 'TCP', port: 53 },
-    { protocol: 'UDP', port: 5353 },
-    { protocol: 'TCP', port: 5353 },
   ],
 };
 const PODS = { app: 'server' };
@@ -110,7 +108,7 @@ describe('networkPolicyOptions', () => {
     [{ enabled: 'false' }, 'enabled', '"false"', 'true or false', ''],
     [{ enabled: false, clients: [] }, 'clients', 'a list of 0', 'with networkPolicy.enabled = false', 'leave networkPolicy.clients out, or networkPolicy.enabled'],
     [{ enabled: false, egress: [{}] }, 'egress', 'a list of 1', 'with networkPolicy.enabled = false', 'leave networkPolicy.egress out, or networkPolicy.enabled'],
-    [{ clients: {} }, 'clients', '{}', 'it is a list', ''],
+    [{ clients: {} }, 'clients', 'an object with nothing in it', 'it is a list', ''],
     [{ clients: ['10.0.0.0/8'] }, 'clients[0]', 'a string', 'a list of peers', '{ namespaceSelector: {} }'],
     [{ clients: [{}] }, 'clients[0]', 'an object with nothing in it', 'a peer has ipBlock, podSelector or namespaceSelector', '{ namespaceSelector: {} }'],
     [{ clients: [{ podSelector: {}, port: 80 }] }, 'clients[0].port', 'a number', 'there is no prop of this name', 'leave it out, or pass one of ipBlock'],

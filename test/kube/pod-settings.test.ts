@@ -1,4 +1,5 @@
-import { Testing } from 'cdk8s';
+import { Size, Testing } from 'cdk8s';
+import { Container, EnvValue } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { BasicAuth, GarbageCollection } from '../../lib';
 import { ImageSource } from '../../lib/kube/image-source';
@@ -56,6 +57,14 @@ describe('the place of the pods', () => {
   });
 });
 
+test('bootstrapResources are those of all Jobs, field by field over the defaults', () => {
+  const objects = synth({ pod: { bootstrapResources: { cpuRequest: '100m', memoryRequest: Size.mebibytes(128) } } }, login);
+  for (const { resources } of containers(get(objects, 'Job', 'mlflow-secrets'))) {
+    expect(resources).toEqual({ requests: { cpu: '100m', memory: '128Mi', 'ephemeral-storage': '64Mi' }, limits: { cpu: '500m', memory: '256Mi', 'ephemeral-storage': '256Mi' } });
+  }
+  expect(wrong({ pod: { bootstrapResources: { cpuRequest: '1' } } })).toEqual([told('pod.bootstrapResources.cpuRequest', '"1"', 'a request is not above its limit', 'raise pod.bootstrapResources.cpuLimit')]);
+});
+
 describe('labels and annotations', () => {
   test('are those of all pods, beside those of the construct', () => {
     const objects = synth({ ...FULL, pod: { labels: { team: 'vision' }, annotations: { 'example.com/scan': 'true' } } }, login);
@@ -80,7 +89,7 @@ describe('labels and annotations', () => {
 
 describe('what a server has besides', () => {
   const volumes = [{ name: 'ca', configMap: { name: 'ca' } }];
-  const volumeMounts = [{ name: 'ca', mountPath: '/etc/ca', readOnly: true }];
+  const volumeMounts = [{ name: 'ca', mountPath: '/etc/ca' }];
 
   test('volumes and mounts stand behind its own, in the container of the server', () => {
     const pod = { volumes, volumeMounts, sidecars: [{ name: 'log', image: 'log:1' }] };
@@ -148,6 +157,11 @@ describe('what a server has besides', () => {
       expect(on({ image: undefined })).toEqual([told(`pod.${list}[0].image`, 'undefined', 'an image is', '')]);
     });
 
+    test('a Container of cdk8s-plus, of which the message says what to pass instead', () => {
+      const container = new Container({ name: 'proxy', image: 'proxy:1', envVariables: { A: EnvValue.fromValue('a') } });
+      expect(wrong({ pod: { [list]: [container] } })).toEqual([told(`pod.${list}[0]`, '"a Container of cdk8s-plus"', 'a container is one of the API of Kubernetes', '{ name: "proxy", image: "registry.example.com/proxy:1.0"')]);
+    });
+
     test.each(['mlflow', undefined])('the name %s', (name) => {
       expect(on({ name })).toEqual([told(`pod.${list}[0]`, name === undefined ? 'undefined' : '"mlflow"', 'a name of its own', 'pass another name')]);
     });
@@ -168,7 +182,7 @@ describe('faults', () => {
     [{ annotations: { a: 1 } }, 'annotations["a"]', '1', 'a text as value', 'in quotes'],
     [{ annotations: 'a' }, 'annotations', 'a string', 'it is an object', ''],
     [{ nodeSelector: { disk: true } }, 'nodeSelector', '{"disk":true}', 'labels are an object', ''],
-    [{ tolerations: {} }, 'tolerations', '{}', 'it is a list', ''],
+    [{ tolerations: {} }, 'tolerations', 'an object with nothing in it', 'it is a list', ''],
     [{ tolerations: ['gpu'] }, 'tolerations[0]', 'a string', 'a list of tolerations', '{ key: "gpu", operator: "Exists" }'],
     [{ affinity: [] }, 'affinity', 'a list of 0', 'it is an object', ''],
     [{ topologySpread: [{}] }, 'topologySpread[0].topologyKey', 'undefined', 'the label of the nodes has to be given', 'kubernetes.io/hostname'],

@@ -39,7 +39,6 @@ test('pods pass the Pod Security Standard "restricted"', () => {
     runAsUser: 10001,
     runAsGroup: 10001,
     fsGroup: 10001,
-    fsGroupChangePolicy: 'OnRootMismatch',
     seccompProfile: { type: 'RuntimeDefault' },
   });
   expect(CONTAINER_SECURITY).toEqual({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true });
@@ -124,7 +123,7 @@ describe('containerResources', () => {
 });
 
 test('the resources of a bootstrap container', () => {
-  expect(plain(BOOTSTRAP_RESOURCES)).toEqual({
+  expect(plain(containerResources(new PropChecks(new Construct(Testing.chart(), 'Part')), undefined, BOOTSTRAP_RESOURCES, '256Mi'))).toEqual({
     requests: { cpu: '50m', memory: '64Mi', 'ephemeral-storage': '64Mi' },
     limits: { cpu: '500m', memory: '256Mi', 'ephemeral-storage': '256Mi' },
   });

@@ -82,7 +82,7 @@ describe('is told', () => {
   };
   const wrong = (got: string, rule: string, fix: string) => [expect.stringMatching(new RegExp(`^\\[.+\\] chart: got ${got}\\. Rule: ${rule} \\(https:.+\\)\\. Fix: ${fix}.*\\.$`))];
 
-  test.each<[unknown, string]>([[{}, 'an object with nothing in it'], [Testing.app(), 'an object with .+'], [undefined, 'undefined']])('what is no chart: %#', (chart, got) => {
+  test.each<[unknown, string]>([[{}, 'an object with nothing in it'], [Testing.app(), 'the root of the app'], [undefined, 'undefined']])('what is no chart: %#', (chart, got) => {
     expect(made((app) => new ProgramsChart(app, 'mlflow-programs', { chart: chart as Chart }))).toEqual(wrong(got, 'it is the chart whose programs stand here', 'pass a chart'));
   });
 

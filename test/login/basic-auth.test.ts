@@ -1,18 +1,20 @@
 import { Chart, Testing } from 'cdk8s';
-import { BasicAuth, Credentials, DefaultPermission, ExternalDatabase, GarbageCollection, Images, Login, Metrics, MlflowStack, Oauth2Proxy, TrackingServer } from '../../lib';
+import { BasicAuth, Credentials, DefaultPermission, ExternalDatabase, GarbageCollection, Images, Login, Metrics, MlflowStack, Oauth2Proxy, ServerHttpRoute, ServerIngress, TrackingServer } from '../../lib';
 import { AddOn } from '../add-on';
 import { Manifests, containers, faults, get, ofKind } from '../helpers';
-import { server, synth, told, valueOf } from '../tracking-server/server';
+import { server, synth, told, valueOf, wrong } from '../tracking-server/server';
 
 const addOn = new AddOn(BasicAuth, 'Login');
 const ini = (options: object, props: object = {}): string => get(addOn.synth(options, props), 'ConfigMap', 'mlflow-login').data['basic_auth.ini'];
-const filled = (options: object) => JSON.parse(valueOf(containers(get(addOn.synth(options), 'Job', 'mlflow-login-bootstrap'))[0], 'SECRETS')!) as [{ secretName: string; values: object }];
+const secrets = (objects: Manifests) => JSON.parse(valueOf(containers(get(objects, 'Job', 'mlflow-secrets'))[0], 'SECRETS')!) as { secretName: string; values: { [key: string]: object } }[];
+/** What is made up for the login. */
+const filled = (options: object) => secrets(addOn.synth(options)).filter(({ secretName }) => secretName === 'mlflow-login');
 const fromSecret = (name: string, key: string, secret = 'mlflow-login') => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } });
 
 test('there is none unless it is asked for', () => {
   const objects = synth();
   expect(JSON.stringify(ofKind(objects, 'Deployment'))).not.toMatch(/basic-auth|MLFLOW_AUTH|login/);
-  expect(ofKind(objects, 'Secret')).toEqual([]);
+  expect(ofKind(objects, 'Secret').map(({ metadata }) => metadata.name)).toEqual(['mlflow-server-secrets']);
   expect(new MlflowStack(Testing.chart(), 'Stack').login).toBeUndefined();
 });
 
@@ -24,7 +26,7 @@ describe('with nothing said', () => {
   test('the server runs MLflow\'s app with login, with its configuration mounted', () => {
     expect(container.args).toContain('--app-name=basic-auth');
     expect(valueOf(container, 'MLFLOW_AUTH_CONFIG_PATH')).toBe('/etc/mlflow/login/basic_auth.ini');
-    expect(container.volumeMounts).toContainEqual({ name: 'login', mountPath: '/etc/mlflow/login', readOnly: true });
+    expect(container.volumeMounts).toContainEqual({ name: 'login', mountPath: '/etc/mlflow/login' });
     expect(spec.template.spec.volumes).toContainEqual({ name: 'login', configMap: { name: 'mlflow-login' } });
   });
 
@@ -47,13 +49,15 @@ describe('with nothing said', () => {
     expect(get(objects, 'Secret', 'mlflow-login')).not.toHaveProperty('data');
     expect(get(objects, 'Secret', 'mlflow-login')).not.toHaveProperty('stringData');
     expect(filled({})).toEqual([{ secretName: 'mlflow-login', values: { username: { text: 'admin' }, password: { length: 32 }, 'secret-key': { length: 64 } } }]);
-    expect(get(objects, 'Role', 'mlflow-login-bootstrap').rules).toEqual([{ apiGroups: [''], resources: ['secrets'], resourceNames: ['mlflow-login'], verbs: ['get', 'patch'] }]);
-    expect(containers(get(objects, 'Job', 'mlflow-login-bootstrap'))[0].image).toBe(Images.MLFLOW);
+    expect(get(objects, 'Role', 'mlflow-secrets').rules).toEqual([{ apiGroups: [''], resources: ['secrets'], resourceNames: ['mlflow-server-secrets', 'mlflow-login'], verbs: ['get', 'patch'] }]);
+    expect(containers(get(objects, 'Job', 'mlflow-secrets'))[0].image).toBe(Images.MLFLOW);
+    // one Job is enough for all Secrets of the server
+    expect(ofKind(objects, 'Job')).toHaveLength(1);
   });
 
   test('the Job is no part of the server that Services or policies of it select', () => {
-    const { labels } = get(objects, 'Job', 'mlflow-login-bootstrap').spec.template.metadata;
-    expect(labels['app.kubernetes.io/component']).toBe('login-bootstrap');
+    const { labels } = get(objects, 'Job', 'mlflow-secrets').spec.template.metadata;
+    expect(labels['app.kubernetes.io/component']).toBe('secrets-bootstrap');
   });
 
   test('the monitor of the stores has nothing of it', () => {
@@ -62,8 +66,7 @@ describe('with nothing said', () => {
 
   test('all of it is handed out', () => {
     const { made } = addOn.add();
-    const objectsOf = [made.configMap, made.secret, made.bootstrapJob, made.bootstrapRole, made.bootstrapRoleBinding, made.bootstrapServiceAccount, made.bootstrapNetworkPolicy];
-    expect(objectsOf.map((object) => object?.kind)).toEqual(['ConfigMap', 'Secret', 'Job', 'Role', 'RoleBinding', 'ServiceAccount', 'NetworkPolicy']);
+    expect([made.configMap, made.secret].map((object) => object?.kind)).toEqual(['ConfigMap', 'Secret']);
     expect(made.node.defaultChild).toBe(made.configMap);
     expect(made.credentials).toEqual({ secretName: 'mlflow-login', namespace: 'mlflow', usernameKey: 'username', passwordKey: 'password', generated: true });
   });
@@ -75,7 +78,7 @@ test('Login.basicAuth makes it for a stack, whose routes lead to the server', ()
   expect(stack.login).toBeInstanceOf(BasicAuth);
   const objects = Testing.synth(chart);
   expect(containers(get(objects, 'Deployment', 'mlflow'))[0].args).toContain('--app-name=basic-auth');
-  expect(JSON.parse(valueOf(containers(get(objects, 'Job', 'mlflow-login-bootstrap'))[0], 'SECRETS')!)[0].values.username).toEqual({ text: 'root' });
+  expect(secrets(objects)[1].values.username).toEqual({ text: 'root' });
   expect(get(objects, 'Ingress', 'mlflow').spec.rules[0].http.paths[0].backend.service.name).toBe('mlflow-service');
 });
 
@@ -100,7 +103,8 @@ describe('a Secret of somebody else', () => {
 
   test('is used, and nothing is made for it', () => {
     expect(containers(get(objects, 'Deployment', 'mlflow'))[0].env).toContainEqual(fromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', 'password', 'people'));
-    for (const kind of ['Secret', 'Job', 'Role', 'ServiceAccount']) expect(ofKind(objects, kind)).toEqual([]);
+    expect(ofKind(objects, 'Secret').map(({ metadata }) => metadata.name)).toEqual(['mlflow-server-secrets']);
+    expect(secrets(objects).map(({ secretName }) => secretName)).toEqual(['mlflow-server-secrets']);
     expect(addOn.add(options).made.secret).toBeUndefined();
   });
 
@@ -135,9 +139,9 @@ describe('what goes on working with login, whichever was made first', () => {
     expect(JSON.parse(valueOf(containers(job)[0], 'STARTUP_SOURCES')!)).toMatchObject({ MLFLOW_AUTH_ADMIN_PASSWORD: 'key password of Secret people' });
   });
 
-  test.each(beside((chart, tracking) => new Metrics(chart, 'Metrics', { server: tracking })))('Prometheus logs in, with the login %s it', (_, objects) => {
+  test.each(beside((chart, tracking) => new Metrics(chart, 'Metrics', { server: tracking })))('Prometheus has a token, with the login %s it', (_, objects) => {
     const monitor = get(ofKind(objects, 'ServiceMonitor'), 'ServiceMonitor', 'mlflow');
-    expect(monitor.spec.endpoints[0].basicAuth).toEqual({ username: { name: 'people', key: 'username' }, password: { name: 'people', key: 'password' } });
+    expect(monitor.spec.endpoints[0].authorization).toEqual({ type: 'Bearer', credentials: { name: 'mlflow-metrics', key: 'token' } });
   });
 });
 
@@ -180,10 +184,52 @@ describe('contradictions', () => {
   });
 
   test('a managed flag, and a managed variable', () => {
-    expect(addOn.wrong({}, { extraArgs: ['--app-name=basic-auth'], extraEnv: [{ name: 'MLFLOW_AUTH_CONFIG_PATH', value: '/a' }] })).toEqual([
+    expect(addOn.wrong({}, { extraArgs: ['--app-name=mine'], extraEnv: [{ name: 'MLFLOW_AUTH_CONFIG_PATH', value: '/a' }] })).toEqual([
       told('addFlag', '"--app-name"', 'the prop extraArgs sets this one', 'leave it to the prop extraArgs, or leave that one out', 'Login'),
       told('addVariable', '"MLFLOW_AUTH_CONFIG_PATH"', 'the prop extraEnv sets this one', 'leave it to the prop extraEnv, or leave that one out', 'Login'),
     ]);
+  });
+});
+
+describe('a prefix at whose paths MLflow asks for no login', () => {
+  test.each(['/static', '/statics', '/health', '/healthcare', '/health/ml', '/favicon.ico', '/favicon.ico2/ml'])('%s is refused', (staticPrefix) => {
+    expect(addOn.wrong({}, { settings: { staticPrefix } })).toEqual([told('server', `"a server with settings.staticPrefix = \\"${staticPrefix}\\""`, 'anybody could make themselves administrator', 'such as "/mlflow"', 'Login')]);
+    expect(wrong({ settings: { staticPrefix } })).toEqual([]);
+  });
+
+  test.each(['/mlflow', '/ml/static', '/ml/health', '/heal', '/version', '/api', '/metrics'])('%s is none', (staticPrefix) => {
+    expect(addOn.wrong({}, { settings: { staticPrefix } })).toEqual([]);
+  });
+});
+
+describe('passwords without TLS are warned of', () => {
+  const warnings = (make: (chart: Chart, tracking: TrackingServer) => unknown, props: object = {}) => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    const chart = Testing.chart();
+    make(chart, server(props, chart));
+    Testing.synth(chart);
+    const said = warn.mock.calls.map(([line]) => String(line));
+    warn.mockRestore();
+    return said;
+  };
+  const login = (chart: Chart, tracking: TrackingServer) => new BasicAuth(chart, 'Login', { server: tracking });
+  const tls = { secretName: 'tls' };
+
+  test.each<[string, (chart: Chart, target: TrackingServer, given?: object) => unknown]>([
+    ['Ingress', (chart, target, given) => new ServerIngress(chart, 'Route', { target, hosts: ['mlflow.example.com'], ...given })],
+    ['HTTPRoute', (chart, target, given) => new ServerHttpRoute(chart, 'Route', { target, hosts: ['mlflow.example.com'], gatewayName: 'public', ...given })],
+  ])('at an %s, whichever was made first', (_, route) => {
+    const warned = [expect.stringMatching(/^WARNING: \[test\/Route\] there is no tls, and the server has a login: .* Pass tls/)];
+    expect(warnings((chart, it) => (login(chart, it), route(chart, it)))).toEqual(warned);
+    expect(warnings((chart, it) => (route(chart, it), login(chart, it)))).toEqual(warned);
+    expect(warnings((chart, it) => (login(chart, it), route(chart, it, { tls })))).toEqual([]);
+    expect(warnings((chart, it) => route(chart, it))).toEqual([]);
+  });
+
+  test('at a Service that leads in from outside', () => {
+    expect(warnings(login, { service: { type: 'LoadBalancer' } })).toEqual([expect.stringMatching(/^WARNING: \[test\/Login\] the Service of \[test\/TrackingServer\] has service\.type = "LoadBalancer" and no TLS/)]);
+    expect(warnings(login, { service: { type: 'ClusterIP' } })).toEqual([]);
+    expect(warnings(() => undefined, { service: { type: 'LoadBalancer' } })).toEqual([]);
   });
 });
 
@@ -201,9 +247,8 @@ test.each<[object, string, string, string, string]>([
 
 test('the longest name makes names within 63 characters, and one more is refused', () => {
   const longest = (props: object, options: object = {}) => Math.max(...addOn.synth(options, props).map(({ metadata }) => metadata.name.length));
-  expect(longest({ name: 'a'.repeat(36) })).toBe(63);
-  expect(addOn.wrong({}, { name: 'a'.repeat(37) })).toEqual([told('server', `"${'a'.repeat(37)}"`, 'its name has at most 36 characters', '', 'Login')]);
-  expect(longest({ name: 'a'.repeat(48) }, { secretName: 'people' })).toBe(63);
+  expect(longest({ name: 'a'.repeat(44) })).toBe(63);
+  expect(addOn.wrong({}, { name: 'a'.repeat(45) })).toEqual([told('name', `"${'a'.repeat(45)}"`, 'at most 44 characters', '')]);
 });
 
 test.each([undefined, {}, { server: 'mlflow' }])('%j has no server, without which nothing can be made', (props) => {

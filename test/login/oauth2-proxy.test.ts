@@ -19,6 +19,19 @@ const args = (options: object = {}, props: object = {}): string[] => container(o
 const SELECTOR = { 'app.kubernetes.io/name': 'oauth2-proxy', 'app.kubernetes.io/instance': 'mlflow', 'app.kubernetes.io/component': 'login-proxy' };
 const fromSecret = (name: string, secret: string, key: string) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } });
 
+test('authorities of the provider that not everybody knows are a file', () => {
+  const { containers: [only], volumes } = get(synth({ issuerCa: { configMapName: 'company-ca', key: 'root.pem' } }), 'Deployment', 'mlflow-oauth2-proxy').spec.template.spec;
+  expect(only.args).toContain('--provider-ca-file=/etc/oauth2-proxy/issuer-ca/ca.crt');
+  expect(only.volumeMounts).toContainEqual({ name: 'issuer-ca', mountPath: '/etc/oauth2-proxy/issuer-ca' });
+  expect(volumes).toContainEqual({ name: 'issuer-ca', configMap: { name: 'company-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 0o440 } });
+  expect(proxy.wrong({ issuerCa: {} })).toEqual([told('issuerCa', '{}', 'in one place', 'configMapName', 'Proxy')]);
+});
+
+test('the Job of the cookie has the resources that the server says', () => {
+  const [fill] = containers(get(proxy.synth({}, { pod: { bootstrapResources: { cpuRequest: '100m' } } }), 'Job', 'mlflow-secrets'));
+  expect(fill.resources.requests.cpu).toBe('100m');
+});
+
 describe('with nothing said', () => {
   const objects = synth();
   const deployment = get(objects, 'Deployment', 'mlflow-oauth2-proxy');
@@ -26,11 +39,6 @@ describe('with nothing said', () => {
   test('these are its objects', () => {
     expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{10}$/, '')}`)).toEqual([
       'Secret mlflow-oauth2-proxy-cookie',
-      'ServiceAccount mlflow-oauth2-proxy-cookie-bootstrap',
-      'Role mlflow-oauth2-proxy-cookie-bootstrap',
-      'RoleBinding mlflow-oauth2-proxy-cookie-bootstrap',
-      'Job mlflow-oauth2-proxy-cookie-bootstrap',
-      'NetworkPolicy mlflow-oauth2-proxy-cookie-bootstrap',
       'Deployment mlflow-oauth2-proxy',
       'Service mlflow-oauth2-proxy',
       'PodDisruptionBudget mlflow-oauth2-proxy',
@@ -42,7 +50,7 @@ describe('with nothing said', () => {
     const { made } = proxy.add();
     const fields = new Set<unknown>(Object.values(made));
     const all = made.node.findAll().filter((construct): construct is ApiObject => ApiObject.isApiObject(construct) && MINE.test(construct.name));
-    expect(all).toHaveLength(10);
+    expect(all).toHaveLength(5);
     expect(all.filter((object) => !fields.has(object)).map(({ node }) => node.path)).toEqual([]);
     expect(ApiObject.of(made)).toBe(made.deployment);
   });
@@ -64,7 +72,7 @@ describe('with nothing said', () => {
       '--cookie-samesite=lax',
       '--email-domain=*',
       '--skip-jwt-bearer-tokens=true',
-      '--api-route=^/(ajax-)?api/',
+      '--api-route=^/((ajax-)?api/|v1/traces$|gateway/|graphql$|(health|version|metrics)$)',
       '--silence-ping-logging=true',
     ]);
   });
@@ -76,9 +84,9 @@ describe('with nothing said', () => {
       fromSecret('OAUTH2_PROXY_COOKIE_SECRET', 'mlflow-oauth2-proxy-cookie', 'cookie-secret'),
     ]);
     expect(get(objects, 'Secret', 'mlflow-oauth2-proxy-cookie')).not.toHaveProperty('data');
-    const [fill] = containers(get(objects, 'Job', 'mlflow-oauth2-proxy-cookie-bootstrap'));
+    const [fill] = containers(get(proxy.synth(), 'Job', 'mlflow-secrets'));
     // AES takes 16, 24 or 32 bytes
-    expect(JSON.parse(fill.env[0].value)).toEqual([{ secretName: 'mlflow-oauth2-proxy-cookie', values: { 'cookie-secret': { length: 32 } } }]);
+    expect(JSON.parse(fill.env[0].value)).toEqual([expect.objectContaining({ secretName: 'mlflow-server-secrets' }), { secretName: 'mlflow-oauth2-proxy-cookie', values: { 'cookie-secret': { length: 32 } } }]);
   });
 
   test('two pods, apart if they can, of which a drain leaves one', () => {
@@ -122,7 +130,7 @@ describe('options', () => {
     const settings = { staticPrefix: '/ml.flow' };
     const flags = args({ externalUrl: 'https://ml.example.com/ml.flow/' }, { settings });
     expect(flags).toEqual(
-      expect.arrayContaining(['--redirect-url=https://ml.example.com/ml.flow/oauth2/callback', '--proxy-prefix=/ml.flow/oauth2', '--cookie-path=/ml.flow', '--api-route=^/ml\\.flow/(ajax-)?api/']),
+      expect.arrayContaining(['--redirect-url=https://ml.example.com/ml.flow/oauth2/callback', '--proxy-prefix=/ml.flow/oauth2', '--cookie-path=/ml.flow', expect.stringMatching(/^--api-route=\^\/ml\\\.flow\/\(/)]),
     );
     expect(proxy.add({ externalUrl: 'https://ml.example.com/ml.flow' }, { settings }).made.redirectUrl).toBe('https://ml.example.com/ml.flow/oauth2/callback');
     expect(proxy.add({ externalUrl: 'https://ml.example.com/ml.flow/' }, { settings }).made.routeBackend.externalUrl).toBe('https://ml.example.com/ml.flow');
@@ -155,16 +163,15 @@ describe('options', () => {
     expect(proxy.add({ replicas: 1 }).made.disruptionBudget).toBeUndefined();
   });
 
-  test('image and resources; where images come from, and that of its Job, are those of the server', () => {
+  test('image and resources; where images come from is that of the server', () => {
     expect(container().image).toBe(Images.OAUTH2_PROXY);
     const images = { registry: 'registry.example.com', pullSecrets: ['login'], pullPolicy: ImagePullPolicy.ALWAYS };
     const objects = synth({ image: 'quay.io/mine/proxy:1', resources: { memoryLimit: Size.mebibytes(512) } }, { image: 'docker.io/library/mlflow:3.14', images });
     const all = workloads(objects);
-    expect(all.flatMap(containers).map(({ image }) => image).sort()).toEqual(['registry.example.com/library/mlflow:3.14', 'registry.example.com/mine/proxy:1']);
+    expect(all.flatMap(containers).map(({ image }) => image).sort()).toEqual(['registry.example.com/mine/proxy:1']);
     for (const { spec } of all) expect(spec.template.spec.imagePullSecrets).toEqual([{ name: 'login' }]);
     for (const { imagePullPolicy } of all.flatMap(containers)) expect(imagePullPolicy).toBe('Always');
     expect(containers(get(objects, 'Deployment', 'mlflow-oauth2-proxy'))[0].resources.limits.memory).toBe('512Mi');
-    expect(containers(get(synth(), 'Job', 'mlflow-oauth2-proxy-cookie-bootstrap'))[0].image).toBe(Images.MLFLOW);
   });
 
   test('pod', () => {
@@ -185,7 +192,7 @@ describe('options', () => {
   test('its name is that of the server', () => {
     const { chart } = proxy.add({}, { name: 'gate' });
     const objects = Testing.synth(chart).filter(({ metadata }) => /^gate-oauth2-proxy/.test(metadata.name));
-    expect(objects).toHaveLength(10);
+    expect(objects).toHaveLength(5);
     for (const { metadata } of objects) expect(metadata.labels['app.kubernetes.io/instance']).toBe('gate');
     const [{ args: flags }] = containers(get(objects, 'Deployment', 'gate-oauth2-proxy'));
     expect(flags).toEqual(expect.arrayContaining(['--cookie-name=_gate_oauth2_proxy', '--upstream=http://gate-service.mlflow.svc.cluster.local:5000/']));
@@ -261,8 +268,8 @@ describe('faults', () => {
   });
 
   test('the longest name makes names within 63 characters, and one more is refused', () => {
-    expect(Math.max(...proxy.synth({}, { name: 'a'.repeat(22) }).map(({ metadata }) => metadata.name.length))).toBe(63);
-    expect(proxy.wrong({}, { name: 'a'.repeat(23) })).toEqual([told('server', `"${'a'.repeat(23)}"`, 'its name has at most 22 characters', '', 'Proxy')]);
+    expect(Math.max(...proxy.synth({}, { name: 'a'.repeat(43) }).map(({ metadata }) => metadata.name.length))).toBe(63);
+    expect(proxy.wrong({}, { name: 'a'.repeat(44) })).toEqual([told('server', `"${'a'.repeat(44)}"`, 'its name has at most 43 characters', '', 'Proxy')]);
   });
 
   test('two for one server', () => {
@@ -373,7 +380,7 @@ describe('Login.oidc of a stack', () => {
   });
 
   test('its Job runs the image of the server, which the cluster has', () => {
-    expect(containers(get(objects({ trackingServer: { image: 'registry.example.com/mlflow:v1' } }), 'Job', 'mlflow-oauth2-proxy-cookie-bootstrap'))[0].image).toBe('registry.example.com/mlflow:v1');
+    expect(containers(get(objects({ trackingServer: { image: 'registry.example.com/mlflow:v1' } }), 'Job', 'mlflow-secrets'))[0].image).toBe('registry.example.com/mlflow:v1');
   });
 
   test('is a field of the stack', () => {

@@ -73,7 +73,12 @@ describe('the objects', () => {
     addOn.to(chart, tracking, {}, 'Second');
     expect(faults(chart)).toEqual([
       told('addVariable', '"MLFLOW_EXPOSE_PROMETHEUS"', '[test/Metrics] sets this one', 'leave it to [test/Metrics], or leave that one out', 'Second'),
-      told('server', 'ServiceMonitor "mlflow" in namespace "mlflow", ServiceMonitor "mlflow-monitor" in namespace "mlflow", PrometheusRule "mlflow" in namespace "mlflow", ConfigMap "mlflow-dashboard" in namespace "mlflow", which [test/Metrics/ServiceMonitor] makes already', 'each kind has a name once', 'make one Metrics for each tracking server', 'Second'),
+      told('addVolume', '"volume metrics"', 'and [test/Metrics] has this one', 'leave it to [test/Metrics]', 'Second'),
+      told('addVolume', '"mount /tmp/metrics"', 'and [test/Metrics] has this one', 'leave it to [test/Metrics]', 'Second'),
+      told('addVariable', '"GUARD_METRICS_TOKEN_FILE"', '[test/Metrics] sets this one', 'leave it to [test/Metrics], or leave that one out', 'Second'),
+      told('addVolume', '"volume metrics-token"', 'and [test/Metrics] has this one', 'leave it to [test/Metrics]', 'Second'),
+      told('addVolume', '"mount /etc/metrics-token"', 'and [test/Metrics] has this one', 'leave it to [test/Metrics]', 'Second'),
+      told('server', 'Secret "mlflow-metrics" in namespace "mlflow", ServiceMonitor "mlflow" in namespace "mlflow", ServiceMonitor "mlflow-monitor" in namespace "mlflow", PrometheusRule "mlflow" in namespace "mlflow", ConfigMap "mlflow-dashboard" in namespace "mlflow", which [test/Metrics/Secret] makes already', 'each kind has a name once', 'make one Metrics for each tracking server', 'Second'),
     ]);
   });
 
@@ -143,9 +148,19 @@ describe('the ServiceMonitors', () => {
     const { chart, server: tracking } = addOn.add();
     tracking.addLogin(tracking, { secretName: 'mlflow-admin', namespace: 'mlflow', usernameKey: 'user', passwordKey: 'pass', generated: false });
     const [page, monitor] = ofKind(Testing.synth(chart), 'ServiceMonitor').map(({ spec }) => spec.endpoints[0]);
+    expect(page.authorization).toEqual({ type: 'Bearer', credentials: { name: 'mlflow-metrics', key: 'token' } });
+    for (const endpoint of [page, monitor, serviceMonitors[0].spec.endpoints[0]]) expect(endpoint).not.toHaveProperty('basicAuth');
+    for (const endpoint of [monitor, serviceMonitors[0].spec.endpoints[0]]) expect(endpoint).not.toHaveProperty('authorization');
+  });
+
+  test('log in as the administrator where there is no guard that knows them by a token', () => {
+    const { chart, server: tracking } = addOn.add({}, { guard: { enabled: false } });
+    tracking.addLogin(tracking, { secretName: 'mlflow-admin', namespace: 'mlflow', usernameKey: 'user', passwordKey: 'pass', generated: false });
+    const objects = Testing.synth(chart);
+    const [page] = ofKind(objects, 'ServiceMonitor').map(({ spec }) => spec.endpoints[0]);
     expect(page.basicAuth).toEqual({ username: { name: 'mlflow-admin', key: 'user' }, password: { name: 'mlflow-admin', key: 'pass' } });
-    expect(monitor).not.toHaveProperty('basicAuth');
-    expect(serviceMonitors[0].spec.endpoints[0]).not.toHaveProperty('basicAuth');
+    expect(page).not.toHaveProperty('authorization');
+    expect(ofKind(objects, 'Secret').map(({ metadata }) => metadata.name)).not.toContain('mlflow-metrics');
   });
 
   test('and the PrometheusRule have the labels by which a Prometheus chooses them; the dashboard has not', () => {
@@ -165,6 +180,8 @@ describe('the alerts', () => {
     'MlflowArtifactStoreNotWritable',
     'MlflowDatabaseNotReachable',
     'MlflowStoreMonitorDown',
+    'MlflowPodEvicted',
+    'MlflowCleanUpFailed',
     'MlflowVolumeNearlyFull',
     'MlflowVolumeNearlyOutOfInodes',
   ];
@@ -181,20 +198,23 @@ describe('the alerts', () => {
 
   test('lead to their chapter of the runbook', () => {
     const chapters = [...RUNBOOK.matchAll(/^### (\w+)$/gm)].map(([, title]) => title);
-    expect(chapters).toEqual(NAMES);
+    // those of the backups and of the artifact servers are looked at beside their constructs
+    expect(chapters.filter((title) => !/^Mlflow(Backup|ArtifactServers)/.test(title))).toEqual(NAMES);
     for (const rule of rulesOf(synth())) expect(rule.annotations.runbook_url).toMatch(new RegExp(`/docs/how-to/monitor\\.md#${rule.alert.toLowerCase()}$`));
   });
 
   test('name the Deployments and the namespace in their commands', () => {
     const rules = rulesOf(synth({}, { name: 'blue', namespace: 'shared' }));
     const logs = Object.fromEntries(rules.map((rule) => [rule.alert, /"(kubectl [^"]* logs [^"]*)"/.exec(rule.annotations.description)?.[1]]));
-    const [page, monitor] = ['blue', 'blue-monitor'].map((name) => `kubectl --namespace shared logs deployment/${name} --tail=20`);
+    const [page, monitor] = ['tracking-server', 'store-monitor'].map((part) => `kubectl --namespace shared logs --selector app.kubernetes.io/instance=blue,app.kubernetes.io/component=${part} --prefix --tail=20`);
     expect(logs).toEqual({
       MlflowTrackingServerDown: page,
       MlflowHighErrorRate: page,
       MlflowArtifactStoreNotWritable: monitor,
       MlflowDatabaseNotReachable: monitor,
       MlflowStoreMonitorDown: monitor,
+      MlflowPodEvicted: undefined,
+      MlflowCleanUpFailed: 'kubectl --namespace shared logs --selector app.kubernetes.io/component=garbage-collection --tail=30',
       MlflowVolumeNearlyFull: undefined,
       MlflowVolumeNearlyOutOfInodes: undefined,
     });
@@ -203,14 +223,14 @@ describe('the alerts', () => {
   test('are for the metrics of this stack only', () => {
     for (const { expr } of rulesOf(synth({}, { name: 'blue', namespace: 'shared' }))) {
       for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) {
-        expect(selector).toMatch(/^\{namespace="shared",(job="blue-(service|monitor)"|persistentvolumeclaim=~"data-postgres-0\|data-minio-0")/);
+        expect(selector).toMatch(/^\{namespace="shared",(job="blue-(service|monitor)"|cronjob="blue-gc"|pod=~"blue\(-artifacts\)\?-\[a-z0-9\]\+-\[a-z0-9\]\{5|persistentvolumeclaim=~"data-postgres-0\|data-minio-0")/);
       }
     }
   });
 
   test('of volumes are there where volumes are', () => {
     const objects = synth({}, { backendStore, artifactStore });
-    expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(NAMES.slice(0, 5));
+    expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(NAMES.slice(0, 7));
     expect(expressions(objects).join()).not.toContain('kubelet');
   });
 
@@ -292,7 +312,7 @@ describe('the dashboard', () => {
   test('is about this stack only', () => {
     for (const expr of expressions(synth({}, { name: 'blue', namespace: 'shared' }))) {
       for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) {
-        expect(selector).toMatch(/^\{namespace="shared",(job="blue-(service|monitor)"|persistentvolumeclaim=~"data-postgres-0\|data-minio-0"|pod=~"blue-\[)/);
+        expect(selector).toMatch(/^\{namespace="shared",(job="blue-(service|monitor)"|cronjob="blue-gc"|persistentvolumeclaim=~"data-postgres-0\|data-minio-0"|pod=~"blue\(-artifacts\)\?-\[)/);
       }
     }
   });
@@ -414,7 +434,7 @@ describe('a server without monitor', () => {
 
   test('has nothing of it: no ServiceMonitor, no alert that would always fire, no panel that would always be empty', () => {
     expect(idsOf(objects.filter(isMade))).toEqual(['ServiceMonitor mlflow', 'PrometheusRule mlflow', 'ConfigMap mlflow-dashboard']);
-    expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(['MlflowTrackingServerDown', 'MlflowHighErrorRate', 'MlflowVolumeNearlyFull', 'MlflowVolumeNearlyOutOfInodes']);
+    expect(rulesOf(objects).map((rule) => rule.alert)).toEqual(['MlflowTrackingServerDown', 'MlflowHighErrorRate', 'MlflowPodEvicted', 'MlflowCleanUpFailed', 'MlflowVolumeNearlyFull', 'MlflowVolumeNearlyOutOfInodes']);
     expect(JSON.stringify([rulesOf(objects), dashboardOf(objects)])).not.toMatch(/monitor"|mlflow_artifact_store_writable|mlflow_database_reachable/);
     expect(addOn.add({}, { preflight: { monitor: false } }).made.monitorServiceMonitor).toBeUndefined();
   });
@@ -433,6 +453,7 @@ describe('the server', () => {
 
   test('has the page of the metrics with this add-on only, whatever else it makes', () => {
     expect(valueOf(mlflow(), 'MLFLOW_EXPOSE_PROMETHEUS')).toBe('/tmp/metrics');
+    expect(mlflow().volumeMounts).toContainEqual({ name: 'metrics', mountPath: '/tmp/metrics' });
     expect(valueOf(mlflow({}, { serviceMonitor: false, alerts: false, dashboard: false }), 'MLFLOW_EXPOSE_PROMETHEUS')).toBe('/tmp/metrics');
     const chart = Testing.chart();
     server({}, chart);

@@ -71,7 +71,7 @@ test('the rules are well-formed, none of them twice', () => {
   const { status, stdout, stderr } = spawnSync(PROMTOOL, ['check', 'rules', '--lint-fatal', file], { encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
-  expect(stdout).toContain('SUCCESS: 7 rules found');
+  expect(stdout).toContain('SUCCESS: 9 rules found');
 });
 
 test('nothing fires on a healthy stack', never({}));
@@ -158,6 +158,42 @@ describe.each([
 
   test('does not fire for a restart of 90 seconds', never({ [series]: '1x10 0x2 1x40' }));
   test('does not fire for another stack', never({ [`${gauge}${monitor('o', 'other')}`]: '0x60', [`${gauge}${target('other-monitor', 'o')}`]: '0x60' }));
+});
+
+describe('MlflowPodEvicted', () => {
+  const status = (pod: string, reason = 'Evicted', namespace = 'mlflow') => `kube_pod_status_reason{namespace="${namespace}",pod="${pod}",reason="${reason}",job="kube-state-metrics"}`;
+  const pod = 'mlflow-5b8bbdf55-9jfvz';
+
+  test('fires at once, and ends when the pod is deleted', () => {
+    expectAlerts({ [status(pod)]: '0x19 1x19 _x20' }, [9.5, {}], [10, { MlflowPodEvicted: { pod } }], [26, {}]);
+  });
+
+  test('does not fire for pods of others', never(Object.fromEntries([status('mlflow-monitor-5b8bbdf55-9jfvz'), status('postgres-0'), status('mlflow-other-5b8bbdf55-9jfvz'), status(pod, 'NodeLost'), status(pod, 'Evicted', 'other')].map((series) => [series, '1x60']))));
+});
+
+describe('MlflowCleanUpFailed', () => {
+  const cron = (what: string, name = 'mlflow-gc', namespace = 'mlflow') => `kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}",job="kube-state-metrics"}`;
+  const state = (scheduled: string, successful: string | undefined, active: string, ...of: string[]): Series => ({
+    [cron('last_schedule_time', ...of)]: scheduled,
+    [cron('last_successful_time', ...of)]: successful,
+    [cron('active', ...of)]: active,
+  });
+  const fires = { MlflowCleanUpFailed: { cronjob: 'mlflow-gc' } };
+
+  test('fires 5 minutes after a Job failed', () => {
+    expectAlerts(state('1000x9 2000x50', '1100x60', '0x9 1x9 0x40'), [9, {}], [14.5, {}], [15, fires]);
+  });
+
+  test('fires where the first Job ever failed', () => {
+    expectAlerts(state('1000x60', undefined, '0x60'), [6, fires]);
+  });
+
+  test('ends when a Job succeeds', () => {
+    expectAlerts(state('1000x19 2000x40', '500x20 2100x40', '0x60'), [9.5, fires], [12, {}]);
+  });
+
+  test('does not fire while a Job runs, or after one that succeeded', never(state('1000x19 2000x40', '1100x40 2100x20', '0x19 1x21 0x20')));
+  test('does not fire for the clean-up of others', never({ ...state('1000x60', '500x60', '0x60', 'other-gc'), ...state('1000x60', '500x60', '0x60', 'mlflow-gc', 'other') }));
 });
 
 describe.each([

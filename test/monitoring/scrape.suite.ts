@@ -99,7 +99,7 @@ async function startMonitor(uri: string, destination: string): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** The metrics of kubelet and cAdvisor that are in use, by the names that Kubernetes gives them. */
+/** The metrics of kubelet, cAdvisor and kube-state-metrics that are in use, by the names that Kubernetes gives them. */
 function kubeletPage(): string {
   const volumes = [
     ['working', 50],
@@ -111,8 +111,15 @@ function kubeletPage(): string {
       ),
     ),
   );
+  const cleanUps = [
+    ['working', 101],
+    ['broken', 99],
+  ].flatMap(([namespace, last_successful_time]) =>
+    Object.entries({ last_schedule_time: 100, last_successful_time, active: 0 }).map(([metric, value]) => `kube_cronjob_status_${metric}{namespace="${namespace}",cronjob="mlflow-gc"} ${value}`),
+  );
+  const evicted = ['working', 'broken'].map((namespace) => `kube_pod_status_reason{namespace="${namespace}",pod="mlflow-7d9f8b6c5-k4w9p",reason="Evicted"} ${namespace === 'broken' ? 1 : 0}`);
   const container = '{namespace="working",pod="mlflow-7d9f8b6c5-x2x8z",container="mlflow"}';
-  return [...volumes, `container_memory_working_set_bytes${container} 4e8`, `container_cpu_usage_seconds_total${container} ${process.uptime() / 10}`, ''].join(
+  return [...volumes, ...cleanUps, ...evicted, `container_memory_working_set_bytes${container} 4e8`, `container_cpu_usage_seconds_total${container} ${process.uptime() / 10}`, ''].join(
     '\n',
   );
 }

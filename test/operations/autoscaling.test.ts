@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Testing } from 'cdk8s';
-import { Autoscaling, MlflowStack } from '../../lib';
+import { Autoscaling, Metrics, MlflowStack } from '../../lib';
 import { AddOn } from '../add-on';
 import { faults, get, ofKind } from '../helpers';
+import { ROOT } from '../run-script';
 import { synth, told } from '../tracking-server/server';
 
 const addOn = new AddOn(Autoscaling, 'Autoscaling');
@@ -20,6 +23,30 @@ test('it scales the Deployment, from 2 pods at 80 % of CPU', () => {
 
 test('its options', () => {
   expect(scaler({ minReplicas: 1, maxReplicas: 3, targetCpuPercent: 150, targetMemoryPercent: 90 })).toMatchObject({ minReplicas: 1, maxReplicas: 3, metrics: [cpu(150), memory(90)] });
+});
+
+describe('transfers under way', () => {
+  const scaled = (options: object, props: object = {}) => {
+    const { chart, server } = addOn.add({ maxReplicas: 6, ...options }, props);
+    new Metrics(chart, 'Metrics', { server });
+    return chart;
+  };
+
+  test('count besides CPU, and metrics may be made later', () => {
+    const { metrics } = get(Testing.synth(scaled({ targetTransfers: 4 })), 'HorizontalPodAutoscaler', 'mlflow').spec;
+    expect(metrics).toEqual([cpu(80), { type: 'Pods', pods: { metric: { name: 'mlflow_artifact_transfers_in_progress' }, target: { type: 'AverageValue', averageValue: '4' } } }]);
+  });
+
+  test('are counted by the name that the program has', () => {
+    const { metrics } = get(Testing.synth(scaled({ targetTransfers: 4 })), 'HorizontalPodAutoscaler', 'mlflow').spec;
+    expect(readFileSync(join(ROOT, 'lib/proxied-artifacts/proxied_artifacts/in_flight.py'), 'utf8')).toContain(`NAME = "${metrics[1].pods.metric.name}"`);
+  });
+
+  test('cannot be counted without a page for them, or where they go past the server', () => {
+    expect(addOn.wrong({ maxReplicas: 6, targetTransfers: 4 })).toEqual([told('targetTransfers', '4', 'on the page /metrics of the server', 'pass metrics of the stack, or leave targetTransfers out', 'Autoscaling')]);
+    expect(faults(scaled({ targetTransfers: 4 }, { artifactTransfer: 'direct' }))).toEqual([told('targetTransfers', '4', 'the large transfers go past the server', 'or artifactTransfer', 'Autoscaling')]);
+    expect(faults(scaled({ targetTransfers: 0.5 }))).toEqual([told('targetTransfers', '0.5', 'the number of transfers is a whole number of 1 or more', '', 'Autoscaling')]);
+  });
 });
 
 test('the Deployment has no number of pods, which each apply would set back, and the pods keep apart', () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Duration, Size, Testing } from 'cdk8s';
 import { GarbageCollection, Images, MlflowStack } from '../../lib';
 import { AddOn } from '../add-on';
@@ -51,7 +53,7 @@ describe('with nothing said', () => {
     expect(pod.spec).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false, restartPolicy: 'Never', securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } });
     expect(gc.securityContext).toEqual({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true });
     expect(pod.spec.volumes[0]).toMatchObject({ name: 'preflight', configMap: { name: 'mlflow-preflight' } });
-    expect(gc.volumeMounts[0]).toEqual({ name: 'preflight', mountPath: '/app/preflight', readOnly: true });
+    expect(gc.volumeMounts[0]).toEqual({ name: 'preflight', mountPath: '/app/preflight' });
     expect(ofKind(objects, 'ConfigMap').filter(({ metadata }) => metadata.name === 'mlflow-preflight')).toHaveLength(1);
     expect(pod.spec.volumes.map(({ name }: { name: string }) => name)).toEqual(gc.volumeMounts.map(({ name }: { name: string }) => name));
   });
@@ -62,6 +64,13 @@ describe('with nothing said', () => {
     const [, ...egress] = policy(objects, 'mlflow-gc').egress;
     expect(egress).toEqual([{ to: [{ podSelector: policy(objects, 'mlflow').podSelector }], ports: [{ protocol: 'TCP', port: 5000 }] }]);
   });
+});
+
+test('a Job that could not remove everything fails at once, with the exit code of the program', () => {
+  const exits = readFileSync(join(__dirname, '../../lib/preflight/preflight/exits.py'), 'utf8');
+  const values = [Number(/^EXIT_KEPT = (\d+)$/m.exec(exits)![1])];
+  const { cronJob, gc } = cron();
+  expect(cronJob.spec.jobTemplate.spec.podFailurePolicy).toEqual({ rules: [{ action: 'FailJob', onExitCodes: { containerName: gc.name, operator: 'In', values } }] });
 });
 
 test('its options', () => {
@@ -84,7 +93,7 @@ test('a server that lets in nobody else lets it in', () => {
 
 test('volumes and variables of the database come along, and the place of the pods', () => {
   const volumes = [{ name: 'ca', configMap: { name: 'ca' } }];
-  const volumeMounts = [{ name: 'ca', mountPath: '/etc/ca', readOnly: true }];
+  const volumeMounts = [{ name: 'ca', mountPath: '/etc/ca' }];
   const { pod, gc } = cron({}, { backendStore: { ...backendStore, volumes, volumeMounts }, pod: { nodeSelector: { disk: 'ssd' } }, envFrom: [{ secretRef: { name: 'more' } }] });
   expect(pod.spec.volumes).toContainEqual(volumes[0]);
   expect(gc.volumeMounts).toContainEqual(volumeMounts[0]);
@@ -148,5 +157,5 @@ test('without NetworkPolicies there is none for it', () => {
 });
 
 test('the longest name makes a CronJob whose Jobs have names, too', () => {
-  expect(Math.max(...ofKind(addOn.synth({}, { name: 'a'.repeat(48) }), 'CronJob').map(({ metadata }) => metadata.name.length))).toBeLessThanOrEqual(52);
+  expect(Math.max(...ofKind(addOn.synth({}, { name: 'a'.repeat(44) }), 'CronJob').map(({ metadata }) => metadata.name.length))).toBeLessThanOrEqual(52);
 });

@@ -5,7 +5,7 @@ test.each(Object.entries(Images))('%s names registry, repository and a version',
 });
 
 test('the images of the stack', () => {
-  expect(Object.keys(Images)).toEqual(['MLFLOW', 'POSTGRES', 'MINIO', 'OAUTH2_PROXY']);
+  expect(Object.keys(Images)).toEqual(['MLFLOW', 'POSTGRES', 'CLOUD_NATIVE_PG', 'MINIO', 'OAUTH2_PROXY', 'NGINX']);
 });
 
 test('MLflow comes with the drivers', () => {

@@ -53,10 +53,17 @@ describe.each(Object.keys(commands))('the jobs of %s', (system) => {
     expect(paths).toEqual({
       synth: [],
       validate: ['pipelines/validate.sh'],
-      diff: ['pipelines/diff-manifests.mjs'],
+      diff: [],
       comment: ['pipelines/comment.mjs'],
       apply: ['pipelines/apply.sh'],
     });
+  });
+
+  test('compare with the branch to which it goes, by the command of the package', () => {
+    const [line, ...others] = all.filter((one) => one.includes('cdk8s-mlflow'));
+    expect(others).toEqual([]);
+    expect(line).toMatch(/^npx --no-install cdk8s-mlflow diff --base "origin\/\$\w+" --format markdown --output manifests\.md$/);
+    expect(jobs.diff).toContain(line);
   });
 
   test('run scripts that exist, by the program that each is for', () => {
@@ -68,8 +75,8 @@ describe.each(Object.keys(commands))('the jobs of %s', (system) => {
   });
 
   test('take tools of pinned versions, and check what they download', () => {
-    for (const line of downloads(all)) expect(line).toMatch(/^npx cdk8s synth$|^go install "\S+@v\$KUBECONFORM_VERSION"$|^curl .*"https:\/\/dl\.k8s\.io\/release\/v\$KUBECTL_VERSION\//);
-    expect(downloads(all)).toHaveLength(3);
+    for (const line of downloads(all)) expect(line).toMatch(/^npx --no-install cdk8s(-mlflow)? |^go install "\S+@v\$KUBECONFORM_VERSION"$|^curl .*"https:\/\/dl\.k8s\.io\/release\/v\$KUBECTL_VERSION\//);
+    expect(downloads(all)).toHaveLength(4);
     const check = jobs.apply.findIndex((line) => line === 'echo "$KUBECTL_SHA256  kubectl" | sha256sum --check --strict');
     expect(check).toBe(jobs.apply.findIndex((line) => line.startsWith('curl ')) + 1);
     expect(all.join('\n')).not.toMatch(/latest|\bnpm install\b/);

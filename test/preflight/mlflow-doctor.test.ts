@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { Server, createServer } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { PYTHON, preflightModules, run, scratch, startScript } from '../run-script';
+import { PYTHON, ROOT, preflightModules, run, scratch, startScript } from '../run-script';
 
 // the one file, as a notebook user has it
 const DOCTOR = join(scratch({ 'mlflow_doctor.py': preflightModules()['mlflow_doctor.py'] }), 'mlflow_doctor.py');
@@ -36,6 +37,16 @@ test('the file alone takes the URL of the environment, and says the same to a no
 
   expect(await program).toMatchObject({ code: 9, stderr: '' });
   expect(await notebook).toMatchObject({ code: 0, stdout: (await program).stdout, stderr: '' });
+});
+
+test('the file alone looks at a folder without a tracking URI, and says what the rules for clients show', async () => {
+  const guide = readFileSync(join(ROOT, 'docs/how-to/clients.md'), 'utf8');
+  const folder = scratch({ 'good.txt': '', 'x#1.txt': '', 'x#2.txt': '' });
+  const { code, stdout, stderr } = await run([PYTHON, '-S', DOCTOR, '--check-folder', folder], { HOME });
+
+  expect({ code, stderr }).toEqual({ code: 10, stderr: '' });
+  expect(guide).toContain(`\n\`\`\`text\n${stdout.replaceAll(folder, 'results')}\`\`\`\n`);
+  expect(await run([PYTHON, '-S', DOCTOR, '--check-folder', scratch({ 'good.txt': '' })], { HOME })).toMatchObject({ code: 0, stdout: '✓ names of files: none of 1 would change\n', stderr: '' });
 });
 
 test('the file alone reports for machines', async () => {

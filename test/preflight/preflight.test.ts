@@ -25,18 +25,24 @@ function onMinio(credentials?: (scope: Chart) => ICredentials): Manifests {
   return Testing.synth(chart);
 }
 
+/** Where the secrets of each server are from. */
+const OWN = { MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: 'key webhook-key of Secret mlflow-server-secrets', MLFLOW_CRYPTO_KEK_PASSPHRASE: 'key kek-passphrase-1 of Secret mlflow-server-secrets' };
+
 describe('the package', () => {
   const objects = synth({}, collection);
   const { metadata, data } = get(objects, 'ConfigMap', 'mlflow-preflight');
 
-  test('is a ConfigMap with all modules, once for server, monitor and clean-up', () => {
-    expect(data).toEqual(PREFLIGHT);
+  test('is two ConfigMaps with all modules, once for server, monitor and clean-up, which kubectl can note in an annotation', () => {
+    const { data: rare } = get(objects, 'ConfigMap', 'mlflow-preflight-relocate');
+    expect({ ...rare, ...data }).toEqual(PREFLIGHT);
+    expect(Object.keys(rare).filter((name) => name in data)).toEqual([]);
+    for (const part of [data, rare]) expect(Buffer.byteLength(JSON.stringify(part))).toBeLessThan(220 * 1024);
     expect(metadata.labels).toMatchObject({ 'app.kubernetes.io/instance': 'mlflow' });
     const pods = [get(objects, 'Deployment', 'mlflow'), get(objects, 'Deployment', 'mlflow-monitor'), get(objects, 'CronJob', 'mlflow-gc').spec.jobTemplate];
     for (const { spec } of pods) {
       const { volumes, containers: [first] } = spec.template.spec;
-      expect(volumes).toContainEqual({ name: 'preflight', configMap: { name: 'mlflow-preflight', items: Object.keys(PREFLIGHT).map((file) => ({ key: file, path: file })) } });
-      expect(first.volumeMounts).toContainEqual({ name: 'preflight', mountPath: '/app/preflight', readOnly: true });
+      expect(volumes).toContainEqual(spec === pods[0].spec ? { name: 'preflight', projected: { sources: ['mlflow-preflight', 'mlflow-preflight-relocate'].map((name) => ({ configMap: { name } })) } } : { name: 'preflight', configMap: { name: 'mlflow-preflight' } });
+      expect(first.volumeMounts).toContainEqual({ name: 'preflight', mountPath: '/app/preflight' });
     }
   });
 
@@ -63,7 +69,7 @@ describe('a script of the user\'s own', () => {
 
   test('brings no second copy of ours', () => {
     const objects = withScript('pass\n');
-    expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-plugins', 'mlflow-preflight']);
+    expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-transfer', 'mlflow-transfer-info', 'mlflow-layers', 'mlflow-guard', 'mlflow-preflight', 'mlflow-preflight-relocate', 'mlflow-fill-secrets']);
     for (const script of ofKind(objects, 'ConfigMap').flatMap(({ data }) => Object.keys(data))) if (script === 'start-mlflow.py') expect(get(objects, 'ConfigMap', 'my-script').data[script]).toBe('pass\n');
     expect(JSON.stringify(ofKind(objects, 'ConfigMap').map(({ data }) => Object.keys(data))).match(/start-mlflow\.py/g)).toHaveLength(1);
   });
@@ -81,14 +87,14 @@ describe('switched off', () => {
   const of = (preflight: object, addOns?: AddOns) => synth({ preflight }, addOns);
   const names = (objects: Manifests) => objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
   const MONITOR = ['Deployment mlflow-monitor', 'Service mlflow-monitor', 'NetworkPolicy mlflow-monitor'];
-  const PACKAGE = 'ConfigMap mlflow-preflight';
+  const PACKAGE = ['ConfigMap mlflow-preflight', 'ConfigMap mlflow-preflight-relocate'];
 
   test('the preflight: the server starts at once, and the monitor stays as it is', () => {
     const objects = of({ enabled: false });
     expect(names(objects).sort()).toEqual(names(synth()).sort());
     const [container] = containers(get(objects, 'Deployment', 'mlflow'));
     expect(namesOf(container.env).filter((name) => name.startsWith('STARTUP_'))).toEqual([]);
-    expect(namesOf(container.volumeMounts)).toEqual(['startup-script', 'plugins', 'tmp']);
+    expect(namesOf(container.volumeMounts)).toEqual(['startup-script', 'transfer', 'transfer-info', 'layers', 'guard', 'tmp']);
     expect(startProbe(container)).toBe(120);
     const [[monitor], [before]] = [objects, synth()].map((all) => containers(get(all, 'Deployment', 'mlflow-monitor')));
     const DEADLINE = 'STARTUP_DEADLINE_SECONDS';
@@ -106,16 +112,16 @@ describe('switched off', () => {
 
   test('both: nothing of it is left', () => {
     const objects = of({ enabled: false, monitor: false });
-    expect(names(synth()).filter((name) => !names(objects).includes(name))).toEqual([PACKAGE, ...MONITOR]);
+    expect(names(synth()).filter((name) => !names(objects).includes(name))).toEqual([...PACKAGE, ...MONITOR]);
     expect(JSON.stringify(objects.filter(({ kind }) => kind !== 'ConfigMap'))).not.toMatch(/preflight|STARTUP_/);
   });
 
   test('both: the clean-up has what it reads of the server all the same', () => {
     const objects = of({ enabled: false, monitor: false }, collection);
-    expect(names(objects)).toContain(PACKAGE);
+    expect(names(objects)).toEqual(expect.arrayContaining(PACKAGE));
     const [gc] = containers({ spec: get(objects, 'CronJob', 'mlflow-gc').spec.jobTemplate.spec });
     expect(valueOf(gc, 'STARTUP_DEPLOYMENT')).toBe('mlflow');
-    expect(valueOf(gc, 'STARTUP_SOURCES')).toBe(JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key password of Secret db' }));
+    expect(valueOf(gc, 'STARTUP_SOURCES')).toBe(JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key password of Secret db', ...OWN }));
   });
 
   test('it has no settings', () => {
@@ -162,10 +168,11 @@ describe('upgradeSchema', () => {
 
   test('is one variable more, and time to start and to stop: an upgrade that is cut off leaves half a schema', () => {
     const [before, after] = [mlflow(), mlflow({ preflight: { upgradeSchema: true } })];
-    expect(after.env.filter(({ name }: { name: string }) => name !== VARIABLE)).toEqual(before.env);
+    const others = ({ env }: typeof before) => env.filter(({ name }: { name: string }) => ![VARIABLE, 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN'].includes(name));
+    expect(others(after)).toEqual(others(before));
     expect(valueOf(after, VARIABLE)).toBe('true');
     expect([startProbe(before), startProbe(after)]).toEqual([420, 420 + 3600]);
-    expect([grace({}), grace({ upgradeSchema: true })]).toEqual([120, 3600]);
+    expect([grace({}), grace({ upgradeSchema: true })]).toEqual([240, 3600]);
     expect({ ...after, env: [], startupProbe: {} }).toEqual({ ...before, env: [], startupProbe: {} });
     const rest = (objects: Manifests) => objects.filter(({ kind }) => kind !== 'Deployment');
     expect(rest(synth({ preflight: { upgradeSchema: true } }))).toEqual(rest(synth()));
@@ -218,18 +225,20 @@ describe('what the script is told', () => {
   });
 
   test('key and Secret of each variable from a Secret, and of no other', () => {
-    const sources = JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key password of Secret db' });
+    const sources = JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key password of Secret db', ...OWN });
     expect(startup(synth(), 'STARTUP_SOURCES')).toEqual([sources, sources]);
     const mine = { name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'mine', key: 'token' } } };
     expect(startup(synth({ extraEnv: [mine] }), 'STARTUP_SOURCES')[0]).toBe(JSON.stringify({ ...JSON.parse(sources), TOKEN: 'key token of Secret mine' }));
-    const without = JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws' });
+    const without = JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', ...OWN });
     const configMap = { name: 'PGUSER', valueFrom: { configMapKeyRef: { name: 'settings', key: 'user' } } };
     expect(startup(synth({ backendStore: { ...backendStore, environment: [configMap] } }), 'STARTUP_SOURCES')).toEqual([without, without]);
   });
 
-  test('no source where there is no Secret', () => {
+  test('no source where there is no Secret, but those of the secrets of the server', () => {
     const plain = { ...artifactStore, environment: [{ name: 'AWS_ACCESS_KEY_ID', value: 'plain-id' }] };
-    expect(startup(synth({ artifactStore: plain, backendStore: { ...backendStore, environment: [] } }), 'STARTUP_SOURCES')).toEqual(['{}', '{}']);
+    expect(startup(synth({ artifactStore: plain, backendStore: { ...backendStore, environment: [] }, secrets: { secretName: 'own' } }), 'STARTUP_SOURCES').map((text) => Object.values(JSON.parse(String(text))))).toEqual(
+      Array(2).fill(['key webhook-key of Secret own', 'key kek-passphrase-1 of Secret own']),
+    );
   });
 
   test('names of Secrets and keys of the user, and no value of them', () => {
@@ -243,6 +252,8 @@ describe('what the script is told', () => {
       AWS_SECRET_ACCESS_KEY: 'key pass of Secret my-keys',
       PGUSER: 'key username of Secret postgres-user',
       PGPASSWORD: 'key password of Secret postgres-user',
+      MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: 'key webhook-key of Secret mlflow-server-secrets',
+      MLFLOW_CRYPTO_KEK_PASSPHRASE: 'key kek-passphrase-1 of Secret mlflow-server-secrets',
     });
     expect(monitor).toBe(server);
     for (const deployment of ofKind(objects, 'Deployment')) {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Environment, FakeProgram, PYTHON, Result, Script, lines, run, scratch, splitWarnings, startScript } from '../run-script';
+import { Environment, FakeProgram, PYTHON, Result, Script, fixOf, lines, run, scratch, splitWarnings, startScript } from '../run-script';
 
 const SCRIPT = startScript();
 const ALONE = startScript(true);
@@ -67,14 +67,20 @@ def connect(uri, **options):
 class Connection:
     autocommit = False
     locked = False
+    transaction = False
 
     def cursor(self):
         return Cursor(self)
 
     def close(self):
         record("close")
+        self.end()
+
+    def end(self):
+        self.transaction = False
         if self.locked:
             os.remove(LOCK)
+            self.locked = False
 
 
 class Cursor:
@@ -90,14 +96,25 @@ class Cursor:
     def execute(self, statement, parameters=()):
         assert self.connection.autocommit, "a transaction stays open"
         record("execute", statement % tuple(parameters))
-        if "pg_try_advisory_lock" in statement:
+        if statement == "BEGIN":
+            self.connection.transaction = True
+        elif statement == "ROLLBACK":
+            self.connection.end()
+        elif statement == "SET LOCAL idle_in_transaction_session_timeout = 0":
+            assert self.connection.transaction, "it would stay with the connection"
+        elif "pg_try_advisory_xact_lock" in statement:
+            assert self.connection.transaction, "the lock would end with the statement"
             self.row = (self.lock(),)
+        elif self.connection.transaction:
+            raise AssertionError("a table stays locked: " + statement)
         elif "to_regclass('" in statement:
             table = statement.split("'")[1]
             self.row = (table if os.path.exists(os.path.join(HERE, table)) else None,)
         elif "version_num FROM " in statement:
             version = open(os.path.join(HERE, statement.split()[-1])).read()
             self.row = (version,) if version else None
+        elif "obj_description" in statement or statement.startswith("COMMENT ON TABLE"):
+            self.row = (None,)
         elif statement == "SELECT 1":
             self.row = (1,)
         else:
@@ -233,6 +250,11 @@ class FakeDatabase {
     rmSync(join(this.directory, 'lock'));
   }
 
+  /** As another pod does. */
+  public initialise(revision: string): void {
+    writeFileSync(join(this.directory, 'alembic_version'), revision);
+  }
+
   /** Makes an initialisation or an upgrade take until it is let go. */
   public holdChange(): void {
     writeFileSync(join(this.directory, 'held'), '');
@@ -279,15 +301,15 @@ function expectStarted({ code, stdout, stderr, warnings, mlflow, message }: Star
   expect(mlflow.calls).toHaveLength(1);
 }
 
-/** Ended with this code before MLflow, with an error of five lines that is also the termination message. */
+/** Ended with this code before MLflow, with an error of five lines and what to run, which is also the termination message. */
 function expectFailure(start: Start, code: number, title: string | RegExp): void {
   expect({ code: start.code, stderr: start.stderr }).toEqual({ code, stderr: `${start.message}\n` });
   expect(lines(start.stderr)[0]).toMatch(title);
   expect(lines(start.stderr)[0]).toMatch(/^ERROR: /);
-  expect(lines(start.stderr).slice(1).map((line) => line.trim().split(' ')[0])).toEqual(
-    ['tried:', 'where:', 'answer:', 'cause:', 'fix:'].filter((name) => start.stderr.includes(`\n  ${name}`)),
+  expect([...new Set(lines(start.stderr).slice(1).map((line) => line.trim().split(' ')[0]))]).toEqual(
+    ['tried:', 'where:', 'answer:', 'cause:', 'fix:', 'run:'].filter((name) => start.stderr.includes(`\n  ${name}`)),
   );
-  expect(start.stderr).toMatch(/\n {2}tried: .+\n(.*\n)*? {2}cause: .+\n {2}fix: .+\n$/);
+  expect(start.stderr).toMatch(/\n {2}tried: .+\n(.*\n)*? {2}cause: .+\n {2}fix: .+\n( {2}run: {4}\S.*\n)+$/);
   expect(start.mlflow.calls.filter((call) => call.argv[0] === 'server')).toEqual([]);
 }
 
@@ -438,7 +460,7 @@ describe('the preflight by itself', () => {
   });
 
   test.each([['no command', []], ['a wrong one', ['docter']]])('wants %s corrected', async (_case, command) => {
-    expect(await run([PYTHON, '-S', PREFLIGHT, ...command], {})).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERROR: .*doctor, monitor, gc and causes\n$/) });
+    expect(await run([PYTHON, '-S', PREFLIGHT, ...command], {})).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERROR: .*doctor, monitor, gc, relocate, upgrade and causes\n$/) });
   });
 
   test.each([[[], 'start-mlflow.py doctor'], [['doctor'], '--client URL'], [['monitor'], 'STARTUP_MONITOR_PORT']])('%j --help tells how', async (command, text) => {
@@ -669,7 +691,7 @@ describe('the URI of the backend store', () => {
 
     const { mlflow } = await startOn(database, {}, ['mlflow', 'server', `--backend-store-uri=${uri}`]);
 
-    expect(database.eventsOf('connect').map((event) => event[1])).toEqual([libpqUri]);
+    expect(new Set(database.eventsOf('connect').map((event) => event[1]))).toEqual(new Set([libpqUri]));
     expect(database.eventsOf('initialise').map((event) => event[1])).toEqual([uri]);
     expect(mlflow.calls[0].argv).toEqual(['server', `--backend-store-uri=${uri}`]);
   });
@@ -715,7 +737,7 @@ describe('a database that is not ready', () => {
       '  where:  db.example:5432',
       `  answer: ${REFUSED_IN_ONE_LINE} (gave up after 1.9 s, the prop preflight.startupDeadline)`,
       expect.stringContaining('not ready yet'),
-      expect.stringMatching(/kubectl.*--backend-store-uri/),
+      expect.stringMatching(/^ {2}fix: .*--backend-store-uri/), expect.stringMatching(/^ {2}run: .* get pods,services/), expect.stringMatching(/^ {2}run: .* describe pods/),
     ]);
     expect(database.eventsOf('connect').length).toBeGreaterThan(1);
     expect(start.seconds).toBeLessThan(6);
@@ -762,21 +784,32 @@ describe('a database that is not ready', () => {
     expect(stdout + stderr).not.toMatch(/tracker|UriPassword/);
   });
 
-  test.concurrent('is waited for while another pod initialises it', async () => {
-    const database = new FakeDatabase({ revision: 'c3' });
+  test.concurrent('is waited for while another pod initialises it, and is not initialised again', async () => {
+    const database = new FakeDatabase();
     database.holdLock();
     const mlflow = new FakeProgram('mlflow');
     const waiting = script(mlflow, { ...CREDENTIALS, ...database.environment, MLFLOW_BACKEND_STORE_URI: URI }, ['mlflow', 'server']);
     await waiting.saw(WAITING);
     expect(mlflow.calls).toEqual([]);
 
+    database.initialise('c3');
     database.releaseLock();
 
     const { code, stdout } = await waiting.ended;
     expect(code).toBe(0);
     expect(lines(stdout)).toEqual([`${WAITING}another pod is initialising it`, STARTING_MLFLOW]);
-    expect(database.eventsOf('connect')).toHaveLength(1);
+    expect(database.eventsOf('initialise')).toEqual([]);
     expect(mlflow.calls).toHaveLength(1);
+  });
+
+  test.concurrent('that has its tables is used whoever has the lock', async () => {
+    const database = new FakeDatabase({ revision: 'c3' });
+    database.holdLock();
+
+    const { code, stdout } = await startOn(database);
+
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n` });
+    expect(database.eventsOf('execute').filter(([, statement]) => String(statement).includes('lock'))).toEqual([]);
   });
 
   test.concurrent('is given up at the deadline where another pod never ends', async () => {
@@ -825,6 +858,9 @@ test.each([
   expect(database.eventsOf('connect')).toHaveLength(1);
 });
 
+/** A look, and where there is something to do the lock, another look, and what is done. */
+const INITIALISED = ['connect', 'close', 'connect', 'connect', 'close', 'connect', 'close', 'initialise', 'close'];
+
 describe('initialisation', () => {
   test.each<[string, FakeDatabaseOptions]>([
     ['without tables', {}],
@@ -838,8 +874,10 @@ describe('initialisation', () => {
     expect(code).toBe(0);
     expect(lines(stdout)).toEqual(['The database is empty: initialising it', STARTING_MLFLOW]);
     expect(database.eventsOf('initialise')).toEqual([['initialise', URI, null, root]]);
-    expect(database.events.map((event) => event[0]).filter((kind) => kind !== 'execute')).toEqual(['connect', 'initialise', 'close']);
-    expect(database.events[1]).toEqual(['execute', expect.stringMatching(/^SELECT pg_try_advisory_lock\(\d+\)$/)]);
+    expect(database.events.map((event) => event[0]).filter((kind) => kind !== 'execute')).toEqual(INITIALISED);
+    expect(database.eventsOf('execute').filter(([, statement]) => String(statement).includes('lock'))).toEqual([
+      ['execute', expect.stringMatching(/^SELECT pg_try_advisory_xact_lock\(\d+\)$/)],
+    ]);
     expect(mlflow.calls).toHaveLength(1);
   });
 
@@ -860,7 +898,7 @@ describe('initialisation', () => {
     const { code, stdout, mlflow } = await startOn(database);
 
     expect({ code, stdout }).toEqual({ code: 0, stdout: `${STARTING_MLFLOW}\n` });
-    expect(database.events.map((event) => event[0])).toEqual(['connect', 'execute', 'execute', 'execute', 'close']);
+    expect(database.events.map((event) => event[0])).toEqual(['connect', 'execute', 'execute', 'close']);
     expect(mlflow.calls).toHaveLength(1);
   });
 
@@ -936,7 +974,7 @@ describe('the schema', () => {
 
     expectFailure(start, 8, `ERROR: the schema of the database is ${state} than this MLflow`);
     expect(lines(start.stderr)[0]).toMatch(new RegExp(`revision ${revision},.* c3$`));
-    expect(lines(start.stderr).at(-1)).toContain(fix);
+    expect(fixOf(start.stderr)).toContain(fix);
     expect(start.seconds).toBeLessThan(5);
     expect(start.mlflow.calls).toEqual([]);
   });
@@ -947,7 +985,7 @@ describe('the schema', () => {
     const { code, stdout, mlflow } = await startOn(database, { STARTUP_UPGRADE_SCHEMA: 'true' });
 
     expect(code).toBe(0);
-    expect(lines(stdout)).toEqual(['Upgrading the schema of the database from revision a1 to c3', STARTING_MLFLOW]);
+    expect(lines(stdout)).toEqual(['Upgrading the schema of the database from revision a1 to revision c3', expect.stringContaining('The schema of the database is at revision'), STARTING_MLFLOW]);
     expect(mlflow.calls.map((call) => call.argv)).toEqual([
       ['db', 'upgrade', URI],
       ['server', `--backend-store-uri=${URI}`],
@@ -1076,7 +1114,7 @@ test.each([
   const start = await startOn(new FakeDatabase({ refusals: [`${FAILED} ${refusal}\n`] }), { STARTUP_DEADLINE_SECONDS: '60' });
 
   expectFailure(start, 6, title);
-  expect(lines(start.stderr).at(-1)).toContain('prop tls of the store');
+  expect(fixOf(start.stderr)).toContain('prop tls of the store');
   expect(start.seconds).toBeLessThan(5);
 });
 
@@ -1179,8 +1217,8 @@ describe('login', () => {
     expect((await startWith(database)).code).toBe(0);
 
     expect(database.events.map(([kind]) => kind).filter((kind) => kind !== 'execute')).toEqual([
-      ...['connect', 'initialise', 'close'],
-      ...['connect', 'initialise login', 'admin', 'close'],
+      ...INITIALISED,
+      ...INITIALISED.flatMap((kind) => (kind === 'initialise' ? ['initialise login', 'admin'] : [kind])),
     ]);
   });
 
@@ -1218,7 +1256,11 @@ describe('login', () => {
     const { code, stdout } = await startWith(database, { STARTUP_UPGRADE_SCHEMA: 'true' });
 
     expect(code).toBe(0);
-    expect(lines(stdout)).toEqual(['Upgrading the schema of the login tables from revision 8606fa83a998 to l2', STARTING_MLFLOW]);
+    expect(lines(stdout)).toEqual([
+      'Upgrading the schema of the login tables from revision 8606fa83a998, of MLflow 2.5.0 to 3.6.0 to revision l2',
+      'The schema of the login tables is at revision l2',
+      STARTING_MLFLOW,
+    ]);
     expect(database.eventsOf('initialise login')).toHaveLength(1);
   });
 });
@@ -1235,7 +1277,7 @@ describe('gc', () => {
 
     expect({ code, stdout }).toEqual({ code: 2, stdout: 'mlflow gc was not started, and nothing was deleted\n' });
     expect(lines(stderr)[0]).toBe(`ERROR: ${variable} not set!`);
-    expect(lines(stderr).at(-1)).toContain(`Set ${variable}: the UR`);
+    expect(fixOf(stderr)).toContain(`Set ${variable}: the UR`);
   });
 
   test('without a server waits for it till the deadline, and deletes nothing', async () => {
@@ -1267,7 +1309,7 @@ interface Cause {
 }
 
 test('the catalogue is a Markdown table with every cause', async () => {
-  const listing = 'import json; from preflight.causes import CAUSES, USUAL; print(json.dumps([{n: vars(c) for n, c in CAUSES.items()}, USUAL]))';
+  const listing = 'import json; from preflight.causes import CAUSES, USUAL; print(json.dumps([{n: c._asdict() for n, c in CAUSES.items()}, USUAL]))';
   const [causes, usual] = JSON.parse((await run([PYTHON, '-S', '-c', listing], { PYTHONPATH: dirname(SCRIPT) })).stdout) as [Record<string, Cause>, Environment];
 
   const { code, stdout, stderr } = await run([PYTHON, '-S', SCRIPT, 'causes'], {});

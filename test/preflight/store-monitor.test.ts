@@ -1,7 +1,10 @@
 import { ApiObject, Chart, Duration, Size, Testing } from 'cdk8s';
-import { ArtifactTransfer, Credentials, IArtifactStore, IBackendStore, Images, Minio, Postgres, StoreMonitor, TrackingServer, TrackingServerProps } from '../../lib';
-import { PREFLIGHT } from '../../lib/assets.generated';
-import { Manifests, containers, faults, get, ofKind, workloads } from '../helpers';
+import { ArtifactTransfer, Credentials, IArtifactStore, IBackendStore, Images, Metrics, Minio, Postgres, StoreMonitor, TrackingServer, TrackingServerProps } from '../../lib';
+import { Manifests, PATIENCE, containers, faults, get, ofKind, workloads } from '../helpers';
+import { k8s } from '../../imports/k8s';
+
+/** Where the secrets of each server are from. */
+const OWN = { MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: 'key webhook-key of Secret mlflow-server-secrets', MLFLOW_CRYPTO_KEK_PASSPHRASE: 'key kek-passphrase-1 of Secret mlflow-server-secrets' };
 
 const backendStore: IBackendStore = {
   uri: 'postgresql://db.example.com/runs',
@@ -69,7 +72,6 @@ describe('the pod', () => {
       runAsUser: 10001,
       runAsGroup: 10001,
       fsGroup: 10001,
-      fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     });
     expect(monitor.securityContext).toEqual({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true });
@@ -91,11 +93,11 @@ describe('the pod', () => {
 
   test('mounts the preflight and a place for files, and neither script nor plugin', () => {
     expect(monitor.volumeMounts).toEqual([
-      { name: 'preflight', mountPath: '/app/preflight', readOnly: true },
+      { name: 'preflight', mountPath: '/app/preflight' },
       { name: 'tmp', mountPath: '/tmp' },
     ]);
     expect(pod.spec.volumes).toEqual([
-      { name: 'preflight', configMap: { name: 'mlflow-preflight', items: Object.keys(PREFLIGHT).map((file) => ({ key: file, path: file })) } },
+      { name: 'preflight', configMap: { name: 'mlflow-preflight' } },
       { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
     ]);
   });
@@ -144,10 +146,10 @@ describe('what it runs', () => {
   test('on PostgreSQL and MinIO, whatever the options of the server are', () => {
     expect(onPostgresAndMinio().monitor.args).toEqual([
       'monitor',
-      '--backend-store-uri=postgresql://postgres.mlflow.svc.cluster.local:5432/mlflow',
+      `--backend-store-uri=postgresql+psycopg2://postgres.mlflow.svc.cluster.local:5432/mlflow${PATIENCE}`,
       '--artifacts-destination=s3://mlflow-bucket',
     ]);
-    const options = { port: 8888, extraArgs: ['--dev'], settings: { allowedHosts: ['mlflow.example.com'] }, artifactTransfer: ArtifactTransfer.DIRECT };
+    const options = { port: 8888, extraArgs: ['--enable-workspaces'], settings: { allowedHosts: ['mlflow.example.com'] }, artifactTransfer: ArtifactTransfer.DIRECT };
     expect(synth(options).monitor.args).toEqual(synth().monitor.args);
   });
 
@@ -174,9 +176,10 @@ describe('the environment', () => {
       { name: 'STARTUP_DEPLOYMENT', value: 'mlflow' },
       { name: 'STARTUP_DEADLINE_SECONDS', value: '300' },
       { name: 'STARTUP_ARTIFACT_TRANSFER', value: 'proxied' },
-      { name: 'STARTUP_SOURCES', value: JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key pass of Secret db' }) },
+      { name: 'STARTUP_SOURCES', value: JSON.stringify({ AWS_ACCESS_KEY_ID: 'key id of Secret aws', PGPASSWORD: 'key pass of Secret db', ...OWN }) },
       { name: 'STARTUP_MONITOR_PORT', value: '8080' },
       { name: 'HOME', value: '/tmp' },
+      { name: 'PYTHONNOUSERSITE', value: '1' },
     ]);
   });
 
@@ -196,6 +199,7 @@ describe('the environment', () => {
       'STARTUP_SOURCES',
       'STARTUP_MONITOR_PORT',
       'HOME',
+      'PYTHONNOUSERSITE',
     ]);
     const [server] = containers(get(objects, 'Deployment', 'mlflow'));
     for (const variable of monitor.env) {
@@ -218,7 +222,7 @@ describe('the environment', () => {
   });
 
   test.each(['OPENAI_API_KEY', 'MLFLOW_LOGGING_LEVEL', 'MLFLOW_DEPLOYMENTS_TARGET', 'HF_TOKEN', 'CACHE', 'PYTHONPATH', 'MY_AWS_KEY', 'MY_PROXY', 'PAGER'])('has no %s of the user', (name) => {
-    const { monitor, objects } = synth({ artifactTransfer: ArtifactTransfer.DIRECT, extraEnv: [{ name, valueFrom: { secretKeyRef: { name: 'mine', key: 'value' } } }] });
+    const { monitor, objects } = synth({ artifactTransfer: ArtifactTransfer.DIRECT, guard: { enabled: false }, extraEnv: [{ name, valueFrom: { secretKeyRef: { name: 'mine', key: 'value' } } }] });
     expect(namesOf(containers(get(objects, 'Deployment', 'mlflow'))[0].env)).toContain(name);
     expect(namesOf(monitor.env)).not.toContain(name);
   });
@@ -278,11 +282,13 @@ describe('the environment', () => {
           AWS_SECRET_ACCESS_KEY: 'key pass of Secret s3',
           PGUSER: 'key user of Secret db',
           PGPASSWORD: 'key pass of Secret db',
+          ...OWN,
         }),
       },
       { name: 'STARTUP_USER_MAY_COME_LATE', value: 'true' },
       { name: 'STARTUP_MONITOR_PORT', value: '8080' },
       { name: 'HOME', value: '/tmp' },
+      { name: 'PYTHONNOUSERSITE', value: '1' },
     ]);
   });
 });
@@ -363,4 +369,37 @@ test('the tracking server hands it out, to be patched', () => {
   expect(faults(chart)).toEqual([]);
   expect(get(Testing.synth(chart), 'Deployment', 'mlflow-monitor').metadata.annotations).toMatchObject({ team: 'a' });
   expect(get(Testing.synth(chart), 'NetworkPolicy', 'mlflow-monitor').spec.ingress[0].from).toEqual([{ namespaceSelector: {} }]);
+});
+
+describe('who may ask it', () => {
+  const PEER = { namespaceSelector: { matchLabels: { team: 'a' } } };
+  const from = (objects: Manifests) => (get(objects, 'NetworkPolicy', 'mlflow-monitor').spec.ingress ?? []).flatMap((rule: { from?: object[] }) => rule.from ?? ['everybody']);
+  const withMetrics = (scrapers?: object[]) => {
+    const chart = Testing.chart();
+    const server = new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore });
+    new Metrics(chart, 'Metrics', { server, scrapers: scrapers as k8s.NetworkPolicyPeer[] });
+    return Testing.synth(chart) as Manifests;
+  };
+
+  test('is nobody by default', () => {
+    expect(from(synth().objects)).toEqual([]);
+    expect(get(synth().objects, 'NetworkPolicy', 'mlflow-monitor').spec.policyTypes).toContain('Ingress');
+  });
+
+  test('is who is named, and Prometheus where it scrapes', () => {
+    expect(from(synth({ preflight: { monitorClients: [PEER] } }).objects)).toEqual([PEER]);
+    expect(from(withMetrics())).toEqual([{ namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } } }]);
+    expect(from(withMetrics([PEER]))).toEqual([PEER]);
+  });
+
+  test.each<[TrackingServerProps['preflight'], object, RegExp]>([
+    [{ monitor: false, monitorClients: [PEER] }, {}, /preflight\.monitorClients: got a list of 1\. Rule: with preflight\.monitor = false/],
+    [{ monitorClients: [PEER] }, { networkPolicy: { enabled: false } }, /clients: got a list of 1\. Rule: with networkPolicy\.enabled = false/],
+    [{ monitorClients: [{}] }, {}, /clients\[0\]: got .* Rule: a peer has/],
+    [{ monitorClients: PEER as unknown as k8s.NetworkPolicyPeer[] }, {}, /clients: got .* Rule: .*list/],
+  ])('%j with %j is a fault', (preflight, options, fault) => {
+    const chart = Testing.chart();
+    new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, preflight, ...options });
+    expect(faults(chart)).toEqual([expect.stringMatching(fault)]);
+  });
 });

@@ -1,8 +1,10 @@
+import contextlib
+import io
 import os
 import unittest
 from unittest import mock
 
-from preflight.cloud import AzureStore, CloudStore
+from preflight.cloud import AzureStore, CloudStore, GoogleStore
 from preflight.problem import HIDDEN, Problem, redact
 
 
@@ -59,6 +61,17 @@ class Check(unittest.TestCase):
         store.get = lambda: b"other"
         self.assertEqual(self.problem_of(store).name, "store-error")
 
+    def test_leaves_nothing_where_a_later_step_fails(self):
+        store = Store("get", 500)
+        self.problem_of(store)
+        self.assertEqual(store.steps, ["connect", "put", "get", "delete"])
+        store = Store("delete", 500)
+        self.problem_of(store)
+        self.assertEqual(store.steps, ["connect", "put", "get", "delete", "delete"])
+        store = Store("put", 500)
+        self.problem_of(store)
+        self.assertEqual(store.steps, ["connect", "put"])
+
     def test_has_a_cause_for_every_status(self):
         for status, cause in (
             (401, "cloud-credentials"),
@@ -83,6 +96,54 @@ class Check(unittest.TestCase):
             self.problem_of(store)
             self.problem_of(store)
             self.assertEqual(store.connections, connections)
+
+
+class AzureError(Exception):
+    def __init__(self, status_code):
+        super().__init__(status_code)
+        self.status_code = status_code
+
+
+class Versions(unittest.TestCase):
+    def azure(self, version, refusal=None):
+        """What is deleted of a blob with this version, and what is warned of."""
+        store = AzureStore("wasbs://models@account.blob.core.windows.net/team")
+        blob = mock.Mock()
+        blob.upload_blob.return_value = {"version_id": version}
+        blob.delete_blob.side_effect = lambda version_id=None: (
+            None if version_id is None or refusal is None else self.refuse(refusal)
+        )
+        store.client = mock.Mock(get_blob_client=lambda *_: blob)
+        exceptions = mock.Mock(HttpResponseError=AzureError)
+        stderr = io.StringIO()
+        names = {"azure": mock.Mock(), "azure.core": mock.Mock(), "azure.core.exceptions": exceptions}
+        with mock.patch.dict("sys.modules", names), contextlib.redirect_stderr(stderr):
+            for _ in range(2):
+                store.put(b"content")
+                store.delete()
+        return blob.delete_blob.mock_calls[:2], stderr.getvalue()
+
+    def refuse(self, status):
+        raise AzureError(status)
+
+    def test_of_azure_are_deleted_behind_the_blob(self):
+        self.assertEqual(self.azure("1"), ([mock.call(), mock.call(version_id="1")], ""))
+        self.assertEqual(self.azure(None), ([mock.call(), mock.call()], ""))
+
+    def test_of_azure_that_may_not_be_deleted_are_told_once(self):
+        _, text = self.azure("1", 403)
+        self.assertEqual(text.count("WARNING: the container models keeps versions"), 1)
+        self.assertRaises(AzureError, self.azure, "1", 500)
+
+    def test_of_google_are_those_of_the_object_that_was_put(self):
+        store = GoogleStore("gs://bucket")
+        made = []
+        store.client = mock.Mock()
+        store.client.bucket.return_value.blob.side_effect = lambda _: made.append(mock.Mock()) or made[-1]
+        store.put(b"content")
+        store.delete()
+        self.assertEqual(len(made), 1)
+        made[0].delete.assert_called_once_with(timeout=10, retry=None)
 
 
 class Azure(unittest.TestCase):

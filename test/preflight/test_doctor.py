@@ -7,6 +7,7 @@ from unittest import mock
 
 from preflight import doctor as module
 from preflight.doctor import doctor, examine_all, server_arguments
+from preflight.mlflow_doctor import report
 from preflight.problem import Problem, Result
 from preflight.store import Store
 
@@ -27,6 +28,10 @@ class Arguments(unittest.TestCase):
         self.assertEqual(self.of(b"/sbin/init\0"), ["--given"])
         with mock.patch("builtins.open", side_effect=PermissionError):
             self.assertEqual(server_arguments(["--given"]), ["--given"])
+
+    def test_are_those_given_where_process_1_is_a_job_that_asks(self):
+        with mock.patch("os.getpid", return_value=1):
+            self.assertEqual(self.of(b"preflight\0relocate\0--artifacts-destination=s3://b\0"), ["--given"])
 
 
 class All(unittest.TestCase):
@@ -69,6 +74,38 @@ class Report(unittest.TestCase):
                 with contextlib.redirect_stdout(io.StringIO()) as output:
                     self.assertEqual(doctor([*flags, "--client", "http://mlflow"]), 9)
                 self.assertTrue(check(output.getvalue()))
+
+    def test_tells_one_cause_once(self):
+        down = ("upload", "clients kept off", "experiments")
+        results = [
+            Result("server", problem=Problem("server-absent", "GET /health")),
+            *(Result(name, problem=Problem("server-absent", f"trying {name}")) for name in down),
+        ]
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            self.assertEqual(report(results), 9)
+        self.assertEqual(output.getvalue().count("fix:"), 1)
+        for name in down:
+            self.assertIn(f"✗ {name}: for the reason of server\n", output.getvalue())
+
+    def test_in_the_pod_does_not_send_to_the_doctor(self):
+        for name in ("server-error", "server-waits"):
+            before = Problem.causes[name]
+            self.addCleanup(Problem.causes.__setitem__, name, before)
+            self.assertIn("Run the doctor in the pod", before.fix)
+        for name in ("server-error", "server-waits"):
+
+            def examined(_, name=name):
+                yield Result("upload", problem=Problem(name, "uploading", store="artifact store"))
+
+            with (
+                mock.patch.object(module, "examine_all", examined),
+                contextlib.redirect_stdout(io.StringIO()) as output,
+            ):
+                self.assertEqual(doctor([]), 9)
+            self.assertIn("fix:    See what the other checks found", output.getvalue())
+            self.assertNotIn("doctor", output.getvalue())
+        # exec deployment/mlflow leads to the old pod, where a new one fails
+        self.assertRegex(output.getvalue(), r"This was pod \S+\. One [^@]+ larger scratchSize: kubectl --namespace \S+ get pods")
 
 
 if __name__ == "__main__":

@@ -130,8 +130,23 @@ class Keys(unittest.TestCase):
 class Endpoint(unittest.TestCase):
     def test_with_credentials_in_it_does_not_show_them(self):
         with self.assertRaises(Problem) as met:
-            judge_endpoint("http://user:SecretThatNobodyMaySee@minio:9000")
+            judge_endpoint("http://user:SecretThatNobodyMaySee@minio:9000", "models")
         self.assertEqual(met.exception.title, "MLFLOW_S3_ENDPOINT_URL is no endpoint: it has credentials in it: (not shown)")
+
+    def test_may_have_a_path_of_its_own_but_not_the_bucket(self):
+        judge_endpoint("https://ref.supabase.co/storage/v1/s3", "models")
+        judge_endpoint("https://s3.example.com/team", "models")
+        judge_endpoint("https://s3.example.com/", "")
+        for endpoint in (
+            "http://minio:9000/models",
+            "http://minio:9000/storage/models/",
+            "http://minio:9000?x",
+            "http://minio#x",
+        ):
+            with self.subTest(endpoint), self.assertRaises(Problem) as met:
+                judge_endpoint(endpoint, "models")
+            self.assertEqual(met.exception.name, "endpoint-bucket")
+        self.assertRaises(Problem, judge_endpoint, "https://s3.example.com/team", "")
 
     def test_goes_through_a_proxy_unless_no_proxy_has_it(self):
         with environment(HTTP_PROXY="http://proxy:3128"):

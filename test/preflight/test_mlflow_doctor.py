@@ -2,6 +2,9 @@ import contextlib
 import io
 import json
 import os
+import pathlib
+import socket
+import tempfile
 import unittest
 from unittest import mock
 
@@ -64,6 +67,20 @@ class Doctor(unittest.TestCase):
         )
         self.assertEqual([method for method, url, *_ in server.requests if "artifacts" in url], ["PUT", "GET", "DELETE"])
 
+    def test_leaves_no_artifact_where_the_download_fails(self):
+        answers = {"artifacts": [(200, b""), (500, b"no"), (200, b"")]}
+        server = Server(**answers)
+        self.assertEqual(ask(server)[0], 9)
+        self.assertEqual([method for method, url, *_ in server.requests if "artifacts" in url], ["PUT", "GET", "DELETE"])
+
+    def test_uploads_the_same_artifact_at_each_try(self):
+        server = Server(artifacts=(500, b"no"))
+        there = mlflow_doctor.TrackingServer(URL)
+        with mock.patch.object(mlflow_doctor, "request", server):
+            for _ in range(3):
+                self.assertRaises(mlflow_doctor.Problem, there.round_trip)
+        self.assertEqual(len({url for _, url, *_ in server.requests}), 1)
+
     def test_names_a_web_site_that_is_no_tracking_server_and_uploads_nothing_to_it(self):
         server = Server(mlflow=HTML)
         code, text = ask(server)
@@ -118,6 +135,25 @@ class Doctor(unittest.TestCase):
             causes = [check.get("cause") for check in json.loads(text)["checks"]]
             self.assertEqual((code, set(causes[1:])), (9, {cause}))
 
+    def test_names_the_store_that_a_server_which_is_up_waits_for(self):
+        for part, check, store in (
+            ("mlflow-artifacts", "upload through the server", "artifact store"),
+            ("experiments", "experiments are proxied", "backend store"),
+        ):
+            code, text = ask(Server(**{part: (0, b"timed out")}), ["--json", URL])
+            failed = [found for found in json.loads(text)["checks"] if not found["ok"]]
+            self.assertEqual([(found["check"], found["cause"]) for found in failed], [(check, "server-waits")])
+            self.assertEqual((code, failed[0]["title"]), (9, f"the tracking server is up, and waits for its {store}"))
+
+    def test_takes_a_server_that_never_answered_for_absent(self):
+        _, text = ask(Server(mlflow=(0, b"timed out")), ["--json", URL])
+        self.assertEqual({found["cause"] for found in json.loads(text)["checks"] if not found["ok"]}, {"server-absent"})
+
+    def test_says_timed_out_whatever_part_of_an_answer_is_late(self):
+        with socket.create_server(("127.0.0.1", 0)) as late, mock.patch.object(mlflow_doctor, "PATIENCE", 0.1):
+            status, answer = mlflow_doctor.request(f"http://127.0.0.1:{late.getsockname()[1]}")
+        self.assertEqual((status, answer), (0, b"timed out"))
+
     def test_names_a_login_that_is_refused(self):
         login = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "SecretThatNobodyMaySee"}
         for status, cause in ((401, "refuses the login of ada"), (403, "does not allow ada")):
@@ -154,6 +190,110 @@ class Doctor(unittest.TestCase):
             with self.subTest(url), environment(), contextlib.redirect_stdout(io.StringIO()) as output:
                 self.assertEqual(main([url]), 9)
                 self.assertIn("the tracking server does not answer", output.getvalue())
+
+
+def check(*names, arguments=()):
+    """What the program says of a folder with such files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            path = pathlib.Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        # no request may be sent
+        code, text = ask(mock.Mock(side_effect=AssertionError), ["--check-folder", folder, *arguments])
+    return code, text.replace(folder, "DIR")
+
+
+class Folder(unittest.TestCase):
+    """The names are those that test/servers/guard.suite.ts logs with MLflow's own client."""
+
+    def test_whose_files_keep_their_names_is_fine(self):
+        fine = [
+            "a.txt",
+            "d/ä ö.txt",
+            "100%",
+            "a%zz",
+            "x ",
+            "a&b=c+d;e",
+            "[a]{b}<c>",
+            "a:b",
+            "d/.hidden",
+            "..a",
+            "p%00q",
+            "d/e f/g",
+        ]
+        self.assertEqual(check(*fine), (0, f"✓ names of files: none of {len(fine)} would change\n"))
+        self.assertEqual(check(), (0, "✓ names of files: none of 0 would change\n"))
+
+    def test_is_told_what_becomes_of_each_file(self):
+        for name, expected in {
+            "x#1.txt": "'x#1.txt' becomes 'x'",
+            "x?1.txt": "'x?1.txt' becomes 'x'",
+            "d#1/x.txt": "'d#1/x.txt' becomes 'd'",
+            "p%20q.txt": "'p%20q.txt' becomes 'p q.txt'",
+            "p%2Fq": "'p%2Fq' becomes 'p/q'",
+            "%2Fq": "'%2Fq' becomes 'q'",
+            "a%2520": "'a%2520' becomes 'a '",
+            "a  #": "'a  #' becomes 'a  '",
+            "x\t": r"'x\t' becomes 'x'",
+            "x\n": r"'x\n' becomes 'x'",
+            "x\x1f": r"'x\x1f' becomes 'x%1f'",
+            "x\udcff": "'x\\udcff' becomes 'x\ufffd\ufffd\ufffd'",
+            "d/x;": "'d/x;' becomes 'd/x'",
+            " x": "' x' is listed as 'x', and not found there",
+            " d/x": "' d/x' is listed as 'd/x', and not found there",
+            "Epoch:1": "'Epoch:1' is listed as 'epoch:1', and not found there",
+            "x\ny": r"'x\ny' cannot be logged",
+            "d/#x": "'d/#x' cannot be logged",
+            "p%23q": "'p%23q' cannot be logged",
+            "%2e%2e": "'%2e%2e' cannot be logged",
+        }.items():
+            with self.subTest(name):
+                code, text = check(name, "good.txt")
+                self.assertEqual(code, 10)
+                self.assertEqual(text.splitlines()[4], f"      answer: {expected}")
+
+    def test_is_told_which_files_become_one(self):
+        code, text = check("x#1.txt", "x#2.txt", "x", "y?", "good.txt")
+        self.assertEqual(code, 10)
+        lines = text.splitlines()
+        self.assertEqual(
+            lines[:5],
+            [
+                "✗ names of files",
+                "    ERROR: not all files in DIR would become artifacts of the same name",
+                "      tried:  reading the names of all files",
+                "      where:  DIR",
+                "      answer: 'x', 'x#1.txt', 'x#2.txt' become 'x', and one of them is left; 'y?' becomes 'y'",
+            ],
+        )
+        self.assertRegex(lines[5], "^      cause:  MLflow's client puts names into URLs as they are")
+        self.assertRegex(lines[6], "^      fix:    Give the files other names")
+
+    def test_is_told_to_machines(self):
+        code, text = check("x#1", arguments=["--json"])
+        (found,) = json.loads(text)["checks"]
+        self.assertEqual((code, found["ok"], found["cause"], found["answer"]), (10, False, "file-names", "'x#1' becomes 'x'"))
+
+    def test_that_cannot_be_read_is_not_fine(self):
+        def walk(folder, onerror):
+            onerror(PermissionError(13, "Permission denied", "DIR/private"))
+            return iter([(folder, [], ["a"])])
+
+        with mock.patch.object(mlflow_doctor.os, "walk", walk):
+            code, text = check("a")
+        self.assertEqual(code, 10)
+        self.assertIn("answer: 'DIR/private' cannot be read\n", text)
+
+    def test_that_is_none_or_comes_with_a_url_is_a_wrong_call(self):
+        for arguments, expected in (
+            (["--check-folder", __file__], "no folder: "),
+            (["--check-folder", ".", URL], "not allowed with"),
+        ):
+            with contextlib.redirect_stderr(io.StringIO()) as stderr, self.assertRaises(SystemExit) as end:
+                main(arguments)
+            self.assertEqual(end.exception.code, 2)
+            self.assertIn(expected, stderr.getvalue())
 
 
 class Login(unittest.TestCase):

@@ -1,12 +1,15 @@
+import contextlib
+import io
 import os
 import sys
 import types
 import unittest
 from unittest import mock
 
-from preflight.postgres import PASSING_REFUSALS, Postgres, PostgresSession, ReadReplica, is_postgres, postgres_cause
+from preflight.postgres import PASSING_REFUSALS, Postgres, PostgresSession, ReadReplica, driver_of, is_postgres, postgres_cause
 from preflight.problem import Problem
 from preflight.schema import LOGIN_TABLES, MLFLOW_TABLES
+from preflight.wait import Wait
 
 psycopg2 = types.ModuleType("psycopg2")
 psycopg2.Error = type("Error", (Exception,), {})
@@ -38,7 +41,7 @@ class Cursor:
         if self.error:
             raise self.error
         table = statement.rpartition(" ")[2].rpartition("to_regclass('")[2].rstrip("')")
-        found = self.tables.get(table)
+        found = self.tables.get(table, self.tables.get(statement))
         self.row = (table if "to_regclass" in statement and table in self.tables else found,)
 
     def fetchone(self):
@@ -107,10 +110,14 @@ class Sessions(unittest.TestCase):
         ):
             self.assertEqual(PostgresSession(Cursor(tables)).revision(kind), expected)
 
-    def test_take_one_lock(self):
-        cursor = Cursor()
-        self.assertFalse(PostgresSession(cursor).try_lock())
-        self.assertEqual(cursor.statements, ["SELECT pg_try_advisory_lock(%s)"])
+    def test_take_a_lock_that_ends_with_its_transaction(self):
+        for rows, taken in (({}, False), ({"SELECT pg_try_advisory_xact_lock(%s)": True}, True)):
+            cursor = Cursor(rows)
+            session = PostgresSession(cursor)
+            self.assertIs(session.try_lock(), taken)
+            if taken:
+                session.unlock()
+            self.assertEqual((cursor.statements[0], cursor.statements[-1], len(cursor.statements)), ("BEGIN", "ROLLBACK", 4))
 
 
 class Replica(unittest.TestCase):
@@ -124,6 +131,41 @@ class Replica(unittest.TestCase):
         with environment(MLFLOW_READ_REPLICA_BACKEND_STORE_URI="postgresql://r/d"), self.assertRaises(Problem) as met:
             ReadReplica().check()
         self.assertEqual((met.exception.name, met.exception.where), ("replica", "r"))
+
+
+class Drivers(unittest.TestCase):
+    """The preflight tries what the server will use."""
+
+    def driver(self, uri, default, modules=("sqlalchemy", "psycopg")):
+        sqlalchemy = types.ModuleType("sqlalchemy")
+        sqlalchemy.exc = types.SimpleNamespace(SQLAlchemyError=KeyError)
+        dialect = mock.Mock(return_value=types.SimpleNamespace(driver=default))
+        sqlalchemy.make_url = mock.Mock(return_value=types.SimpleNamespace(get_dialect=dialect))
+        found = mock.patch("importlib.util.find_spec", lambda name: name in modules or None)
+        with found, mock.patch.dict(sys.modules, sqlalchemy=sqlalchemy):
+            return driver_of(uri)
+
+    def test_are_those_of_sqlalchemy(self):
+        self.assertEqual(self.driver("postgresql://h/d", "psycopg"), "psycopg")
+        self.assertEqual(self.driver("postgresql://h/d", "psycopg2"), "psycopg2")
+
+    def test_are_those_that_the_uri_names(self):
+        self.assertEqual(self.driver("postgresql+psycopg2://h/d", "psycopg"), "psycopg2")
+        self.assertEqual(self.driver("postgresql+psycopg://h/d", "psycopg2"), "psycopg")
+        self.assertEqual(self.driver("postgresql+pg8000://h/d", "psycopg"), "psycopg2")
+
+    def test_are_there(self):
+        self.assertEqual(self.driver("postgresql://h/d", "psycopg", ["sqlalchemy"]), "psycopg2")
+        self.assertEqual(self.driver("postgresql://h/d", "psycopg", ["psycopg"]), "psycopg2")
+
+    def test_that_are_not_those_of_mlflow_are_a_warning_of_a_start_that_works(self):
+        connected(Cursor({"alembic_version": "b2"}))
+        for driver, warned in (("psycopg", True), ("psycopg2", False)):
+            taken = mock.patch("preflight.postgres.driver_of", return_value=driver)
+            work = mock.patch.object(Postgres, "work", return_value=None)
+            with environment(), taken, work, contextlib.redirect_stderr(io.StringIO()) as stderr:
+                Postgres("postgresql://h/d").prepare(Wait(0))
+            self.assertEqual("Write postgresql+psycopg2://" in stderr.getvalue(), warned)
 
 
 class Uris(unittest.TestCase):

@@ -1,4 +1,5 @@
 import contextlib
+import datetime
 import io
 import os
 import sys
@@ -38,13 +39,18 @@ def environment(**variables):
     )
 
 
+class ClientError(exceptions.BotoCoreError):
+    def __init__(self, response, operation_name):
+        super().__init__(operation_name)
+        self.response, self.operation_name = response, operation_name
+
+
+exceptions.ClientError = ClientError
+
+
 def refusal(code, status=403, **details):
-    error = exceptions.ClientError()
-    error.response = {
-        "Error": {"Code": code, "Message": "the message", **details},
-        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {"server": "MinIO"}},
-    }
-    return error
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": {"server": "MinIO"}}
+    return ClientError({"Error": {"Code": code, "Message": "the message", **details}, "ResponseMetadata": metadata}, "Action")
 
 
 class Client:
@@ -68,6 +74,44 @@ class Client:
         return call
 
 
+class Bucket(Client):
+    """One that keeps versions, each with its key, and markers of deletes."""
+
+    def __init__(self, versions=True, may_delete_versions=True, **refusals):
+        super().__init__(**refusals)
+        self.versions, self.may_delete_versions = versions, may_delete_versions
+        self.kept = []
+        self.listed = []
+        self.date = "Thu, 26 Nov 2026 12:00:00 GMT"
+
+    def put_object(self, **arguments):
+        self.__getattr__("put_object")(**arguments)
+        self.kept.append((arguments["Key"], f"v{len(self.calls)}" if self.versions else ""))
+        return {"VersionId": self.kept[-1][1]} if self.versions else {}
+
+    def remove(self, Key, VersionId=""):
+        if VersionId and not self.may_delete_versions:
+            return {"Key": Key, "Code": "AccessDenied", "Message": "the message"}
+        if self.versions and not VersionId:
+            self.kept.append((Key, "marker"))
+        self.kept = [(key, version) for key, version in self.kept if (key, version) != (Key, VersionId)]
+        return None
+
+    def delete_objects(self, Delete, **arguments):
+        self.__getattr__("delete_objects")(**arguments)
+        errors = [self.remove(**target) for target in Delete["Objects"]]
+        return {"Errors": [error for error in errors if error]}
+
+    def delete_object(self, Bucket, ExpectedBucketOwner="", **target):
+        self.__getattr__("delete_object")()
+        if self.remove(**target):
+            raise refusal("AccessDenied")
+
+    def list_objects_v2(self, **_):
+        self.calls.append("list_objects_v2")
+        return {"Contents": self.listed, "ResponseMetadata": {"HTTPHeaders": {"date": self.date}}}
+
+
 def check(client):
     store = S3Store("s3://bucket")
     store.client, store.endpoint = client, ENDPOINT
@@ -88,7 +132,7 @@ class Check(unittest.TestCase):
         client = Client()
         with environment():
             check(client)
-        self.assertEqual(client.calls, ["list_objects_v2", "get_bucket_location", "put_object", "get_object", "delete_object"])
+        self.assertEqual(client.calls, ["list_objects_v2", "get_bucket_location", "put_object", "get_object", "delete_objects"])
 
     def test_uploads_with_the_arguments_of_mlflow(self):
         client = Client()
@@ -157,8 +201,8 @@ class Check(unittest.TestCase):
     def test_names_the_secrets_that_the_pod_has_the_keys_from(self):
         sources = '{"AWS_ACCESS_KEY_ID": "key a of Secret s", "AWS_SECRET_ACCESS_KEY": "key b of Secret s"}'
         with environment(STARTUP_SOURCES=sources):
-            self.assertIn("Compare key a of Secret s", problem_of(refusal("InvalidAccessKeyId")).lines()[-1])
-            self.assertIn("into key b of Secret s", problem_of(refusal("SignatureDoesNotMatch")).lines()[-1])
+            self.assertIn("Compare key a of Secret s", problem_of(refusal("InvalidAccessKeyId")).record()["fix"])
+            self.assertIn("into key b of Secret s", problem_of(refusal("SignatureDoesNotMatch")).record()["fix"])
 
     def test_a_user_that_may_come_late_is_waited_for(self):
         for value in ("true", "false"):
@@ -180,6 +224,100 @@ class Check(unittest.TestCase):
         with environment(STARTUP_ARTIFACT_TRANSFER="direct"), self.assertRaises(Problem) as met:
             check(client)
         self.assertEqual(met.exception.name, "region")
+
+
+class Probes(unittest.TestCase):
+    def store(self, client):
+        store = S3Store("s3://bucket")
+        store.client, store.endpoint = client, ENDPOINT
+        return store
+
+    def met(self, store):
+        with environment(), self.assertRaises(Problem) as met:
+            store.check()
+        return met.exception.name
+
+    def test_of_a_bucket_with_versions_leave_neither_a_version_nor_a_marker(self):
+        client = Bucket()
+        with environment():
+            check(client)
+            check(client)
+        self.assertEqual(client.kept, [])
+
+    def test_go_without_a_version_where_none_may_be_deleted_and_are_seldom_then(self):
+        client = Bucket(may_delete_versions=False)
+        store = self.store(client)
+        with environment(), contextlib.redirect_stderr(io.StringIO()) as stderr:
+            for _ in range(3):
+                store.check()
+            store.next_probe = 0
+            store.check()
+        self.assertEqual(client.calls.count("put_object"), 2)
+        self.assertEqual(client.calls.count("list_objects_v2"), 4)
+        self.assertEqual(stderr.getvalue().count("WARNING: the bucket bucket keeps versions"), 1)
+
+    def test_are_deleted_where_a_later_step_fails(self):
+        for failing in ("get_object", "delete_objects"):
+            for versions in (True, False):
+                client = Bucket(versions, **{failing: refusal("SlowDown", 503)})
+                self.assertEqual(self.met(self.store(client)), "store-error")
+                self.assertEqual(client.kept, [])
+
+    def test_are_deleted_by_the_next_check_where_that_fails_too(self):
+        client = Bucket(get_object=refusal("SlowDown", 503), delete_object=refusal("SlowDown", 503))
+        store = self.store(client)
+        self.met(store)
+        self.met(store)
+        self.assertEqual(len(client.kept), 2)
+        client.refusals.clear()
+        with environment():
+            store.check()
+        self.assertEqual(client.kept, [])
+
+    def test_are_deleted_where_the_pod_ends_in_between(self):
+        client = Bucket(get_object=SystemExit())
+        with environment(), self.assertRaises(SystemExit):
+            check(client)
+        self.assertEqual(client.kept, [])
+
+    def test_that_were_refused_are_not_looked_for_again(self):
+        store = self.store(Client(put_object=refusal("AccessDenied"), head_object=refusal("404", 404)))
+        self.assertEqual(self.met(store), "denied")
+        self.assertEqual(store.left, [])
+
+    def test_that_others_left_an_hour_ago_are_deleted(self):
+        at = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.timezone.utc)
+        client = Bucket(versions=False)
+        names = {"old": at - datetime.timedelta(minutes=61), "running": at - datetime.timedelta(minutes=59)}
+        client.listed = [{"Key": f".mlflow-preflight/{name}", "LastModified": when} for name, when in names.items()]
+        client.kept = [(found["Key"], "") for found in client.listed]
+        with environment():
+            check(client)
+        self.assertEqual(client.kept, [(".mlflow-preflight/running", "")])
+
+    def test_name_a_store_that_does_not_delete_as_mlflow_does(self):
+        for error, cause in (
+            (refusal("MissingContentMD5", 400), "delete-md5"),
+            (refusal("InvalidRequest", 400, Message="Missing required header for this request: Content-MD5"), "delete-md5"),
+            (refusal("NotImplemented", 501), "delete-objects"),
+            (refusal("MethodNotAllowed", 405), "delete-objects"),
+            (refusal("AccessDenied"), "denied"),
+            (refusal("SlowDown", 503), "store-error"),
+        ):
+            client = Bucket(versions=False, delete_objects=error)
+            self.assertEqual(self.met(self.store(client)), cause)
+            self.assertEqual(client.kept, [])
+
+    def test_name_an_error_that_stands_in_an_answer_of_200(self):
+        client = Bucket(versions=False)
+        client.remove = lambda **target: {**target, "Code": "AccessDenied", "Message": "no"}
+        self.assertEqual(self.met(self.store(client)), "denied")
+
+    def test_are_for_the_owner_that_mlflow_expects(self):
+        client = Client()
+        with environment(MLFLOW_S3_EXPECTED_BUCKET_OWNER="123456789012"):
+            check(client)
+        self.assertEqual(client.object["ExpectedBucketOwner"], "123456789012")
 
 
 class Clock(unittest.TestCase):

@@ -49,6 +49,39 @@ class Host(unittest.TestCase):
                 self.assertEqual(host_for([], "127.0.0.1:5000"), expected)
 
 
+class Workspaces(unittest.TestCase):
+    def answers(self, info):
+        asked = []
+
+        def ask(server, path, tried, body=None):
+            asked.append((path.rpartition("/")[2], server.headers.get("X-MLFLOW-WORKSPACE")))
+            if path.endswith("server-info"):
+                return info, b""
+            if path.endswith("workspaces"):
+                return {"workspaces": [{"name": "default"}, {"name": "team-a"}]}, b""
+            return {"experiments": []}, b""
+
+        with environment(), mock.patch.object(TrackingServer, "ask", ask):
+            server_in_this_pod([]).no_direct_experiments()
+        return asked
+
+    def test_are_all_looked_at(self):
+        self.assertEqual(
+            self.answers({"workspaces_enabled": True}),
+            [("server-info", None), ("workspaces", None), ("search", "default"), ("search", "team-a")],
+        )
+
+    def test_are_not_asked_for_where_there_are_none(self):
+        for info in ({}, {"workspaces_enabled": False}):
+            self.assertEqual(self.answers(info), [("server-info", None), ("search", None)])
+
+    def test_of_a_client_is_that_of_its_environment(self):
+        with environment(MLFLOW_WORKSPACE="team-a"):
+            self.assertEqual(server_at("http://mlflow").headers, {"X-MLFLOW-WORKSPACE": "team-a"})
+        with environment():
+            self.assertEqual(server_at("http://mlflow").headers, {})
+
+
 class Login(unittest.TestCase):
     def test_is_that_of_the_admin_with_the_secret_that_it_is_from(self):
         sources = '{"MLFLOW_AUTH_ADMIN_PASSWORD": "key p of Secret s"}'
@@ -65,8 +98,9 @@ class Login(unittest.TestCase):
 class LetsIn(unittest.TestCase):
     def test_waits_for_a_server_and_not_for_a_login(self):
         server = TrackingServer("http://mlflow")
-        for name, passing in (("server-absent", True), ("server-error", True), ("login-needed", False), ("server-other", False)):
-            problem = Problem(name, "trying", uri="u", form="f")
+        passes = ("server-absent", "server-error", "server-waits")
+        for name, passing in (*((name, True) for name in passes), ("login-needed", False), ("server-other", False)):
+            problem = Problem(name, "trying", uri="u", form="f", store="s")
             with mock.patch.object(server, "health", side_effect=problem), self.assertRaises(Problem) as met:
                 lets_in(server)
             self.assertIs(met.exception.passing, passing)

@@ -27,7 +27,7 @@ class Texts(unittest.TestCase):
         for name in ("database-refuses", "database-error", "database-init", "database-missing"):
             text = "\n".join(OtherDatabase(URI, variable="MLFLOW_BACKEND_STORE_URI").problem(name, "trying").lines())
             self.assertNotRegex(text, "PGPASSWORD|ALTER ROLE|ALTER DATABASE|NobodyMaySee")
-        fix = OtherDatabase(URI).problem("database-refuses", "logging in").lines()[-1]
+        fix = OtherDatabase(URI).problem("database-refuses", "logging in").record()["fix"]
         self.assertIn("Correct --backend-store-uri, or the user in the database (ALTER USER)", fix)
 
 
@@ -45,6 +45,8 @@ class Locks(unittest.TestCase):
         self.assertIs(session.try_lock(), True)
         self.assertEqual(session.value.call_args[1], {"name": "mlflow " + "a" * 57})
         self.assertIs(self.session("mysql", 0).try_lock(), False)
+        session.unlock()
+        session.value.assert_called_with("SELECT RELEASE_LOCK(:name)", name="mlflow " + "a" * 57)
 
     def test_are_not_there_elsewhere(self):
         session = self.session("mssql")

@@ -6,14 +6,28 @@ from preflight.cloud import AzureStore, GoogleStore
 from preflight.database import Database
 from preflight.postgres import Postgres
 from preflight.s3 import S3Store
-from preflight.schema import LOGIN_TABLES
+from preflight.schema import LOGIN_TABLES, REGISTRY_TABLES
 from preflight.sql import OtherDatabase
 from preflight.store import ArtifactStore
-from preflight.stores import artifact_store, backend_store, database_at, login_database
+from preflight.stores import artifact_store, backend_store, database_at, login_database, registry_store
 
 
 def environment(**variables):
     return mock.patch.dict(os.environ, variables, clear=True)
+
+
+class Registry(unittest.TestCase):
+    def test_has_a_database_of_its_own_where_a_uri_says_so(self):
+        uri = "postgresql://u:p@registry.example.com/models"
+        with environment():
+            self.assertEqual(registry_store(["--backend-store-uri=postgresql://db/runs"]), [])
+            [of_flag] = registry_store([f"--registry-store-uri={uri}"])
+        with environment(MLFLOW_REGISTRY_STORE_URI=uri):
+            [of_variable] = registry_store([])
+        for store in (of_flag, of_variable):
+            self.assertIs(type(store), Postgres)
+            self.assertIs(store.tables, REGISTRY_TABLES)
+            self.assertEqual(store.name, "the database of the model registry at registry.example.com")
 
 
 class Kinds(unittest.TestCase):

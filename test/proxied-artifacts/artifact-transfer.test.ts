@@ -26,22 +26,26 @@ function traces(objects: Manifests) {
 
 test.each([undefined, ArtifactTransfer.PROXIED])('with %s the plugin keeps clients to the tracking server', (transfer) => {
   expect(traces(Testing.synth(chartWith(transfer)))).toEqual({
-    configMaps: ['mlflow-startup-script', 'mlflow-plugins', 'mlflow-preflight'],
+    configMaps: ['mlflow-startup-script', 'mlflow-transfer', 'mlflow-transfer-info', 'mlflow-layers', 'mlflow-guard', 'mlflow-preflight', 'mlflow-preflight-relocate', 'mlflow-fill-secrets'],
     pythonPath: [{ name: 'PYTHONPATH', value: '/app/plugins' }],
-    mounts: ['/app/start-mlflow.py', '/app/plugins', '/app/preflight', '/tmp'],
-    volumes: ['startup-script', 'plugins', 'preflight', 'tmp'],
+    mounts: ['/app/start-mlflow.py', '/app/plugins/proxied_artifacts', '/app/plugins/proxied_artifacts-1.0.dist-info', '/app/plugins/app_layers', '/app/preflight', '/app/plugins/mlflow_guard', '/tmp'],
+    volumes: ['startup-script', 'transfer', 'transfer-info', 'layers', 'preflight', 'guard', 'tmp'],
     annotations: ['checksum/plugins', 'checksum/startup-script'],
   });
 });
 
+test.each([
+  [ArtifactTransfer.DIRECT, 'true'],
+  [ArtifactTransfer.PROXIED, undefined],
+])('with %s a server of MLflow 3.18 is told to offer presigned URLs: %s', (transfer, value) => {
+  const { env } = containers(get(Testing.synth(chartWith(transfer)), 'Deployment', 'mlflow'))[0];
+  const valueOf = (name: string) => env.find((variable: { name: string }) => variable.name === name)?.value;
+  expect(['MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD', 'MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD'].map(valueOf)).toEqual([value, value]);
+});
+
 test('DIRECT leaves no trace of the plugin', () => {
-  expect(traces(Testing.synth(chartWith(ArtifactTransfer.DIRECT)))).toEqual({
-    configMaps: ['mlflow-startup-script', 'mlflow-preflight'],
-    pythonPath: [],
-    mounts: ['/app/start-mlflow.py', '/app/preflight', '/tmp'],
-    volumes: ['startup-script', 'preflight', 'tmp'],
-    annotations: ['checksum/startup-script'],
-  });
+  const objects = Testing.synth(chartWith(ArtifactTransfer.DIRECT));
+  expect(JSON.stringify(objects)).not.toMatch(/proxied.artifacts/);
 });
 
 test.each<[ArtifactTransfer | undefined, string]>([

@@ -26,6 +26,12 @@ class PresignedUploadMixin(ABC):
     @abstractmethod
     def create_presigned_upload_url(self, artifact_path): ...
 `;
+const EXCEPTIONS = `
+class MlflowException(Exception):
+    @classmethod
+    def invalid_parameter_value(cls, message):
+        return cls("INVALID_PARAMETER_VALUE: " + message)
+`;
 /** A repository of MLflow: [module, class, class of the plugin, URI]. */
 const REPOSITORIES: [string, string, string, string][] = [
   ['s3_artifact_repo', 'S3ArtifactRepository', 'ProxiedS3ArtifactRepository', 's3://models'],
@@ -77,15 +83,20 @@ class ${name}(ArtifactRepository, MultipartUploadMixin, MultipartDownloadMixin, 
 /** Runs Python code that has MLflow's class, its calls and the class of the plugin at hand, and leaves its findings in `result`. */
 async function evaluate([module, original, proxied]: string[], code: string): Promise<unknown> {
   const program = `
-import json
+import json, sys, types
+for store in ("s3", "google", "azure"):
+    # what needs the library of a cloud
+    sys.modules["proxied_artifacts." + store] = module = types.ModuleType(store)
+    module.prepare = lambda: None
 from mlflow.store.artifact import artifact_repo
 from mlflow.store.artifact.${module} import CALLS, ${original} as Original
-from proxied_artifacts import ${proxied} as Proxied
+from proxied_artifacts.repository import ${proxied} as Proxied
 ${code}
 print(json.dumps(result))
 `;
   const modules = scratch({
     'mlflow/__init__.py': '',
+    'mlflow/exceptions.py': EXCEPTIONS,
     'mlflow/store/__init__.py': '',
     'mlflow/store/artifact/__init__.py': '',
     'mlflow/store/artifact/artifact_repo.py': ARTIFACT_REPO,
@@ -162,4 +173,46 @@ result = {
 
     expect(result).toEqual({ base: true, mixins: [false, false, false], "mixins of MLflow's": [true, true, true], methods: [] });
   });
+});
+
+test('paths are resolved within the folder of a run, and lead out of none', async () => {
+  const run = '1/0123/artifacts';
+  const paths: [string | null, string | null][] = [
+    [null, null],
+    ['', ''],
+    ['1', '1'],
+    [`${run}/a b/c`, `${run}/a b/c`],
+    [`${run}/a/`, `${run}/a`],
+    [`${run}/./d`, `${run}/d`],
+    [`${run}/.`, run],
+    [`${run}/dir/..`, run],
+    [`${run}/dir/../e//f/.`, `${run}/e/f`],
+    [`${run}/artifacts/..`, run],
+    [`${run}/..x/...`, `${run}/..x/...`],
+    ['1/models/m-1/artifacts/./MLmodel', '1/models/m-1/artifacts/MLmodel'],
+  ];
+  const wrong = [`${run}/..`, `${run}/dir/../..`, `${run}/../../other/artifacts/x`, '..', '.', '/', '/1', './1/0123/artifacts/x', '1/./0123', '1//0123/artifacts/x', '1/../2/artifacts'];
+  const result = await evaluate(
+    REPOSITORIES[0],
+    `
+from mlflow.exceptions import MlflowException
+repository = Proxied("s3://models")
+CALLS.clear()
+errors = []
+for path in json.loads(${JSON.stringify(JSON.stringify(paths.map(([path]) => path)))}):
+    repository.list_artifacts(path)
+for path in json.loads(${JSON.stringify(JSON.stringify(wrong))}):
+    for call in (repository.list_artifacts, repository.delete_artifacts, lambda path: repository.log_artifact("x", path), lambda path: repository.log_artifacts("x", path), lambda path: repository._download_file(path, "x")):
+        try:
+            call(path)
+            errors.append("none for " + path)
+        except MlflowException as error:
+            errors.append(str(error))
+result = [[call[1] for call in CALLS], errors]
+`,
+  );
+  expect(result).toEqual([
+    paths.map(([, path]) => path),
+    wrong.flatMap((path) => Array<string>(5).fill(`INVALID_PARAMETER_VALUE: Invalid path '${path}': it leads out of the folder of its run`)),
+  ]);
 });

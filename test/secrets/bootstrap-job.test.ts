@@ -1,6 +1,6 @@
 import { JsonPatch, Testing } from 'cdk8s';
 import { Credentials, Images, Minio, MlflowStack, Postgres } from '../../lib';
-import { FILL_SECRETS_PY } from '../../lib/assets.generated';
+import { FILL_SECRETS_PY, OUTDATED_PODS_PY, SECRET_API_PY } from '../../lib/assets.generated';
 import { ImageSource } from '../../lib/kube/image-source';
 import { PodSettings } from '../../lib/kube/pod-settings';
 import { PropChecks } from '../../lib/validation/prop-checks';
@@ -61,7 +61,7 @@ test('the containers share the credentials in memory', () => {
   for (const { env, volumeMounts } of containers(job)) {
     expect(env).toContainEqual({ name: 'CREDENTIALS_DIR', value: CREDENTIALS_DIR });
     expect(volumeMounts).toContainEqual({ name: 'credentials', mountPath: CREDENTIALS_DIR });
-    expect(volumeMounts).toContainEqual({ name: 'scripts', mountPath: '/scripts', readOnly: true });
+    expect(volumeMounts).toContainEqual({ name: 'scripts', mountPath: '/scripts' });
   }
 });
 
@@ -76,15 +76,15 @@ test('the scripts know which keys of which Secrets to fill', () => {
   expect(store.env.slice(1)).toEqual([{ name: 'CATS', value: '9' }]);
 });
 
-test('the URL of the store goes to the containers that write the configuration of its client', () => {
+test('the URL of the store goes to the container that writes the configuration of its client', () => {
   const job = get(bootstrap({ storeUrl: 'http://cats:9000' }), 'Job', 'cats-bootstrap');
   const url = { name: 'STORE_URL', value: 'http://cats:9000' };
-  expect(containers(job).map(({ env }) => env.some((variable: object) => JSON.stringify(variable) === JSON.stringify(url)))).toEqual([true, false, true]);
+  expect(containers(job).map(({ env }) => env.some((variable: object) => JSON.stringify(variable) === JSON.stringify(url)))).toEqual([true, false, false]);
 });
 
 test('the script of the store and the one that fills Secrets have a ConfigMap each', () => {
   expect(get(bootstrap(), 'ConfigMap', 'cats-bootstrap').data).toEqual({ 'make-cats.sh': '#!/bin/bash\necho meow\n' });
-  expect(get(bootstrap(), 'ConfigMap', 'mlflow-fill-secrets').data).toEqual({ 'fill-secrets.py': FILL_SECRETS_PY });
+  expect(get(bootstrap(), 'ConfigMap', 'mlflow-fill-secrets').data).toEqual({ 'fill-secrets.py': FILL_SECRETS_PY, 'outdated_pods.py': OUTDATED_PODS_PY, 'secret_api.py': SECRET_API_PY });
 });
 
 test('the ServiceAccount may read and fill the generated Secret, read the other one, and nothing else', () => {
@@ -98,6 +98,23 @@ test('the ServiceAccount may read and fill the generated Secret, read the other 
   const { roleRef, subjects } = get(objects, 'RoleBinding', 'cats-bootstrap');
   expect(roleRef).toEqual({ apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'cats-bootstrap' });
   expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'cats-bootstrap', namespace: 'mlflow' }]);
+});
+
+describe('a server that has its administrator at its start', () => {
+  const rules = (props: Partial<BootstrapJobProps>) => get(bootstrap({ pods: ['cats-0', 'cats-1'], ...props }), 'Role', 'cats-bootstrap').rules.slice(2);
+  const specs = (props: Partial<BootstrapJobProps>) => JSON.parse(containers(get(bootstrap({ pods: ['cats-0'], ...props }), 'Job', 'cats-bootstrap'))[0].env.find(({ name }: { name: string }) => name === 'CREDENTIALS').value);
+
+  test('its pods, and no others, may be replaced by the Job', () => {
+    expect(rules({})).toEqual([{ apiGroups: [''], resources: ['pods'], resourceNames: ['cats-0', 'cats-1'], verbs: ['get', 'delete'] }]);
+    expect(specs({}).map(({ pods }: { pods?: string[] }) => pods)).toEqual([['cats-0'], undefined]);
+  });
+
+  test('none may where the Job does not make the administrator, or gives him another password in place', () => {
+    for (const props of [{ admin: Credentials.fromSecretName(Testing.chart(), 'Admin', 'cats-admin') }, { adminInPlace: true }]) {
+      expect(rules(props).filter(({ resources }: { resources: string[] }) => resources[0] === 'pods')).toEqual([]);
+      expect(specs(props)[0].pods).toBeUndefined();
+    }
+  });
 });
 
 test('the token goes to the containers of the Job that fill Secrets, and not to that of the store', () => {

@@ -99,7 +99,7 @@ describe('Credentials.fromSecretName', () => {
     });
     const objects = Testing.synth(chart);
 
-    expect(ofKind(objects, 'Secret')).toEqual([]);
+    expect(ofKind(objects, 'Secret').map(({ metadata }) => metadata.name)).toEqual(['mlflow-server-secrets']);
     const references = workloads(objects).flatMap((workload) =>
       containers(workload).flatMap(({ env = [] }) =>
         env
@@ -121,6 +121,8 @@ describe('Credentials.fromSecretName', () => {
       ['mlflow', 'AWS_SECRET_ACCESS_KEY', 'my-s3', 's3-key'],
       ['mlflow', 'PGUSER', 'my-db', 'db-id'],
       ['mlflow', 'PGPASSWORD', 'my-db', 'db-key'],
+      ['mlflow', 'MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY', 'mlflow-server-secrets', 'webhook-key'],
+      ['mlflow', 'MLFLOW_CRYPTO_KEK_PASSPHRASE', 'mlflow-server-secrets', 'kek-passphrase-1'],
       ['mlflow-monitor', 'AWS_ACCESS_KEY_ID', 'my-s3', 's3-id'],
       ['mlflow-monitor', 'AWS_SECRET_ACCESS_KEY', 'my-s3', 's3-key'],
       ['mlflow-monitor', 'PGUSER', 'my-db', 'db-id'],
@@ -194,7 +196,7 @@ describe('Credentials.fromLiterals', () => {
     const objects = Testing.synth(chart);
 
     const secrets = ofKind(objects, 'Secret');
-    expect(secrets.map(({ metadata }) => metadata.name)).toEqual(['keys', 'root-keys']);
+    expect(secrets.map(({ metadata }) => metadata.name)).toEqual(['keys', 'root-keys', 'mlflow-server-secrets']);
     const rest = JSON.stringify(objects.filter((object) => !secrets.includes(object)));
     for (const value of [USERNAME, PASSWORD]) {
       expect(rest).not.toContain(value);
@@ -307,9 +309,11 @@ describe('the Role of the bootstrap Job', () => {
     return get(Testing.synth(chart), 'Role', 'minio-bootstrap').rules;
   };
   const rule = (verbs: string[], resourceNames: string[]) => ({ apiGroups: [''], resources: ['secrets'], resourceNames, verbs });
+  // MinIO takes a root user who was made anew at its next start
+  const replaced = { apiGroups: [''], resources: ['pods'], resourceNames: ['minio-0'], verbs: ['get', 'delete'] };
 
   test('gets and patches the generated Secrets', () => {
-    expect(rules({}, Testing.chart())).toEqual([rule(['get', 'patch'], ['minio-root', 'minio-user'])]);
+    expect(rules({}, Testing.chart())).toEqual([rule(['get', 'patch'], ['minio-root', 'minio-user']), replaced]);
   });
 
   test('only gets the existing ones', () => {
@@ -322,6 +326,6 @@ describe('the Role of the bootstrap Job', () => {
   test('only gets those with literals', () => {
     const chart = Testing.chart();
     const user = Credentials.fromLiterals(chart, 'User', { secretName: 'my-user', username: 'user', password: 'password' });
-    expect(rules({ user }, chart)).toEqual([rule(['get', 'patch'], ['minio-root']), rule(['get'], ['my-user'])]);
+    expect(rules({ user }, chart)).toEqual([rule(['get', 'patch'], ['minio-root']), rule(['get'], ['my-user']), replaced]);
   });
 });

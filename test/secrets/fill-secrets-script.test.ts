@@ -1,5 +1,5 @@
 import { Chart, Testing } from 'cdk8s';
-import { FILL_SECRETS_PY } from '../../lib/assets.generated';
+import { FILL_SECRETS_PY, OUTDATED_PODS_PY, SECRET_API_PY } from '../../lib/assets.generated';
 import { ProgramsChart } from '../../lib/kube/programs-chart';
 import { fillSecretsScript } from '../../lib/secrets/fill-secrets-script';
 import { Minio, Postgres } from '../../lib';
@@ -17,7 +17,7 @@ test('it has the script, and the labels of its instance', () => {
         namespace: 'team-a',
         labels: expect.objectContaining({ 'app.kubernetes.io/instance': 'vision', 'app.kubernetes.io/component': 'fill-secrets' }),
       },
-      data: { 'fill-secrets.py': FILL_SECRETS_PY },
+      data: { 'fill-secrets.py': FILL_SECRETS_PY, 'outdated_pods.py': OUTDATED_PODS_PY, 'secret_api.py': SECRET_API_PY },
     },
   ]);
 });
@@ -27,7 +27,7 @@ test('two stores of an instance have one, and it is told by both', () => {
   const postgres = new Postgres(chart, 'Postgres', { instance: 'mlflow' });
   const minio = new Minio(chart, 'Minio', { instance: 'mlflow' });
   expect(postgres.fillSecretsScript).toBe(minio.fillSecretsScript);
-  expect(ofKind(Testing.synth(chart), 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['postgres-bootstrap', 'mlflow-fill-secrets', 'minio-bootstrap']);
+  expect(ofKind(Testing.synth(chart), 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['postgres', 'postgres-bootstrap', 'mlflow-fill-secrets', 'minio-bootstrap']);
 });
 
 test('stores in two charts of an app have one', () => {

@@ -1,181 +1,7 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { IncomingHttpHeaders, Server, createServer } from 'node:http';
-import { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { Environment, PYTHON, ROOT, Result, Script, lines, scratch } from '../run-script';
-
-const SCRIPT = join(ROOT, 'lib/secrets/fill-secrets.py');
-const TOKEN = 'TokenThatNobodyMaySee';
-const NAMESPACE = 'ml-team';
-const STORE_URL = 'http://mlflow-minio:9000';
-
-const ADMIN = {
-  role: 'admin',
-  secretName: 'minio-root',
-  usernameKey: 'root-user',
-  passwordKey: 'root-password',
-  generated: true,
-  generatedUsername: 'root-',
-};
-const USER = {
-  role: 'user',
-  secretName: 'minio-credentials',
-  usernameKey: 'access-key',
-  passwordKey: 'secret-key',
-  generated: true,
-  generatedUsername: 'mlflow',
-};
-const EXISTING_USER = { role: 'user', secretName: 'minio-credentials', usernameKey: 'access-key', passwordKey: 'secret-key', generated: false };
-
-interface Secret {
-  resourceVersion: number;
-  data: Record<string, string> | undefined;
-}
-
-interface Request {
-  readonly method: string;
-  readonly secretName: string;
-  readonly query: URLSearchParams;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** Answers for the Secrets of one namespace as the Kubernetes API does. */
-class FakeApiServer {
-  public readonly requests: Request[] = [];
-  public url = '';
-  /** Sees a request before it is answered, and may refuse it with a status code. */
-  public before: (request: Request) => number | undefined = () => undefined;
-  private readonly secrets = new Map<string, Secret>();
-  private readonly server: Server;
-
-  public constructor() {
-    this.server = createServer((message, response) => {
-      let body = '';
-      message.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      message.on('end', () => {
-        const url = new URL(message.url!, 'http://api');
-        const [, secretName] = new RegExp(`^/api/v1/namespaces/${NAMESPACE}/secrets/([^/]+)$`).exec(url.pathname) ?? [];
-        const request = { method: message.method!, secretName: secretName ?? '', query: url.searchParams, headers: message.headers, body };
-        this.requests.push(request);
-        const [status, answer] = this.answer(request);
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-      });
-    });
-  }
-
-  public async listen(): Promise<this> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-    return this;
-  }
-
-  public close(): void {
-    this.server.close();
-    this.server.closeAllConnections();
-  }
-
-  public get writes(): Request[] {
-    return this.requests.filter((request) => request.method !== 'GET');
-  }
-
-  /** Makes a Secret, or changes keys of it as anybody could. */
-  public put(name: string, values?: Record<string, string>): void {
-    const { resourceVersion, data } = this.secrets.get(name) ?? { resourceVersion: 100, data: undefined };
-    const encoded = Object.entries(values ?? {}).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
-    this.secrets.set(name, {
-      resourceVersion: resourceVersion + 1,
-      data: values === undefined ? data : { ...data, ...(Object.fromEntries(encoded) as Record<string, string>) },
-    });
-  }
-
-  public values(name: string): Record<string, string> {
-    const entries = Object.entries(this.secrets.get(name)?.data ?? {});
-    return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
-  }
-
-  private answer(request: Request): [number, object] {
-    const refusal = this.before(request);
-    if (refusal !== undefined) return failure(refusal);
-    if (request.headers.authorization !== `Bearer ${TOKEN}`) return failure(401);
-    const secret = this.secrets.get(request.secretName);
-    if (secret === undefined) return failure(404);
-    if (request.method === 'PATCH') {
-      if (request.headers['content-type'] !== 'application/merge-patch+json') return failure(415);
-      const patch = JSON.parse(request.body) as { metadata?: { resourceVersion?: string }; data?: Record<string, string> };
-      const expected = patch.metadata?.resourceVersion;
-      if (expected !== undefined && expected !== String(secret.resourceVersion)) return failure(409);
-      secret.resourceVersion += 1;
-      secret.data = { ...secret.data, ...patch.data };
-    } else if (request.method !== 'GET') {
-      return failure(405);
-    }
-    const metadata = { name: request.secretName, namespace: NAMESPACE, resourceVersion: String(secret.resourceVersion) };
-    return [200, { kind: 'Secret', apiVersion: 'v1', metadata, ...(secret.data === undefined ? {} : { data: secret.data }), type: 'Opaque' }];
-  }
-}
-
-function failure(code: number): [number, object] {
-  return [code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code }];
-}
-
-const servers: FakeApiServer[] = [];
-afterAll(() => servers.forEach((server) => server.close()));
-
-/** A namespace with Secrets, and the directory that the containers of one pod share. */
-class Pod {
-  public readonly directory = join(scratch({ 'credentials/.keep': '' }), 'credentials');
-  private readonly serviceAccount = scratch({ token: `${TOKEN}\n`, namespace: NAMESPACE, 'ca.crt': '' });
-
-  private constructor(
-    public readonly api: FakeApiServer,
-    private readonly credentials: object[],
-  ) {}
-
-  public static async with(secrets: Record<string, Record<string, string> | undefined>, credentials: object[] = [ADMIN, USER]): Promise<Pod> {
-    const api = await new FakeApiServer().listen();
-    servers.push(api);
-    Object.entries(secrets).forEach(([name, values]) => api.put(name, values));
-    return new Pod(api, credentials);
-  }
-
-  public start(step: string, environment: Environment = {}): Script {
-    return new Script([PYTHON, SCRIPT, step], {
-      API_SERVER: this.api.url,
-      SERVICE_ACCOUNT_DIR: this.serviceAccount,
-      CREDENTIALS_DIR: this.directory,
-      CREDENTIALS: JSON.stringify(this.credentials),
-      STORE_URL,
-      DEADLINE_SECONDS: '60',
-      ...environment,
-    });
-  }
-
-  /** Runs a step to its end. Whatever it is, no value and no token may stand in the output. */
-  public async run(step: string, environment: Environment = {}): Promise<Result> {
-    const result = await this.start(step, environment).ended;
-    this.expectNoValueIn(result);
-    return result;
-  }
-
-  public expectNoValueIn(result: Result): void {
-    const ofFiles = ['admin', 'user'].flatMap((role) => [this.file(`${role}.username`), this.file(`${role}.password`)]);
-    const ofSecrets = [ADMIN, USER].flatMap((spec) => Object.values(this.api.values(spec.secretName)));
-    for (const value of [TOKEN, ...ofFiles, ...ofSecrets].map((text) => text?.trim() ?? '').filter((text) => text !== '')) {
-      expect(result.stdout + result.stderr).not.toContain(value);
-      expect(result.stdout + result.stderr).not.toContain(Buffer.from(value).toString('base64'));
-    }
-  }
-
-  public file(name: string): string | undefined {
-    return readdirSync(this.directory).includes(name) ? readFileSync(join(this.directory, name), 'utf8') : undefined;
-  }
-
-  public get files(): Record<string, string> {
-    const names = readdirSync(this.directory).filter((name) => name !== '.keep');
-    return Object.fromEntries(names.map((name) => [name, this.file(name)!]));
-  }
-}
+import { renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ADMIN, EXISTING_USER, Pod, SCRIPT, STORE_URL, TOKEN, USER } from './fake-api-server';
+import { PYTHON, Script, lines } from '../run-script';
 
 describe('prepare', () => {
   test('makes up what is missing, and writes the Secret of the administrator only', async () => {
@@ -211,7 +37,7 @@ describe('prepare', () => {
 
     const modes = Object.keys(pod.files).map((name) => [name, (statSync(join(pod.directory, name)).mode & 0o777).toString(8)]);
     expect(modes).toEqual(
-      ['admin.password', 'admin.username', 'config.json', 'pgpass', 'user.password', 'user.username'].map((name) => [name, '600']),
+      ['admin.password', 'admin.username', 'config.json', 'pgpass', 'user.other', 'user.password', 'user.username', 'user.usual'].map((name) => [name, '600']),
     );
   });
 
@@ -284,6 +110,49 @@ describe('prepare', () => {
     expect(pod.api.writes).toHaveLength(1);
   });
 
+  test('has another name at hand where the Secret of the user has nothing: its pods may go on with the usual one', async () => {
+    const [pod, random] = await Promise.all([Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined }), Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined }, [ADMIN, { ...USER, generatedUsername: 'minio-' }])]);
+    await Promise.all([pod, random].map((one) => one.run('prepare')));
+    expect([pod.file('user.username'), pod.file('user.usual')]).toEqual(['mlflow', 'mlflow']);
+    expect(pod.file('user.other')).toMatch(/^mlflow-[a-z0-9]{6}$/);
+    expect(random.file('user.other')).toMatch(/^minio-[a-z0-9]{14}$/);
+    expect(random.file('user.other')).not.toBe(random.file('user.username'));
+
+    const next = pod.another();
+    await next.run('prepare');
+    expect(next.file('user.other')).toBe(pod.file('user.other'));
+
+    await next.run('publish');
+    const later = next.another();
+    await later.run('prepare');
+    expect([later.file('user.username'), later.file('user.usual'), later.file('user.other')]).toEqual(['mlflow', 'mlflow', undefined]);
+
+    later.api.empty('minio-credentials');
+    const last = later.another();
+    await last.run('prepare');
+    expect(last.file('user.other')).toMatch(/^mlflow-[a-z0-9]{6}$/);
+    expect(last.file('user.other')).not.toBe(pod.file('user.other'));
+  });
+
+  test('of a name as long as a role of PostgreSQL may be, the other one is as long', async () => {
+    const pod = await Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined }, [ADMIN, { ...USER, generatedUsername: 'u'.repeat(63) }]);
+    await pod.run('prepare');
+    expect(pod.file('user.other')).toMatch(/^u{56}-[a-z0-9]{6}$/);
+  });
+
+  test('does not take the name from a container that has chosen it', async () => {
+    const pod = await Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined });
+    await pod.run('prepare');
+    renameSync(join(pod.directory, 'user.other'), join(pod.directory, 'user.username'));
+    const chosen = pod.file('user.username');
+
+    await pod.run('prepare');
+    await pod.run('publish');
+
+    expect(pod.file('user.other')).toBeUndefined();
+    expect(pod.api.values('minio-credentials')['access-key']).toBe(chosen);
+  });
+
   test('run again in another pod, uses what stands in the Secrets', async () => {
     const pod = await Pod.with({ 'minio-root': undefined, 'minio-credentials': undefined });
     await pod.run('prepare');
@@ -295,6 +164,7 @@ describe('prepare', () => {
 
     await other.run('prepare');
 
+    rmSync(join(pod.directory, 'user.other'));
     expect(other.files).toEqual(pod.files);
     expect(other.api.writes).toEqual([]);
   });
@@ -360,6 +230,19 @@ describe('fill', () => {
     expect(pod.api.values('cookie')).toEqual({ key: expect.stringMatching(/^[A-Za-z0-9]{16}$/) });
     expect(Object.keys(pod.files)).toEqual([]);
     for (const value of [login.password, login['secret-key'], pod.api.values('cookie').key]) expect(stdout).not.toContain(value);
+  });
+
+  test('makes up a key of Fernet: 32 bytes in the alphabet for URLs', async () => {
+    const pod = await Pod.with({ cookie: undefined });
+
+    await pod.run('fill', { ...environment, SECRETS: JSON.stringify([{ secretName: 'cookie', values: { key: { fernet: true }, other: { fernet: true } } }]) });
+
+    const { key, other } = pod.api.values('cookie');
+    for (const value of [key, other]) {
+      expect(value).toMatch(/^[A-Za-z0-9_-]{43}=$/);
+      expect(Buffer.from(value, 'base64url')).toHaveLength(32);
+    }
+    expect(key).not.toBe(other);
   });
 
   test('no two values are the same', async () => {
@@ -563,7 +446,7 @@ test.each([
   ['10.96.0.1', 'https://10.96.0.1:443'],
   ['fd00:10:96::1', 'https://[fd00:10:96::1]:443'],
 ])('the API server at %s is at %s', async (host, url) => {
-  const code = `import runpy; print(runpy.run_path("${SCRIPT}")["API_SERVER"])`;
+  const code = `import sys; sys.path.insert(0, "${dirname(SCRIPT)}"); import secret_api; print(secret_api.API_SERVER)`;
   const { stdout } = await new Script([PYTHON, '-c', code], { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: '443' }).ended;
   expect(lines(stdout)).toEqual([url]);
 });

@@ -1,6 +1,6 @@
 import { Chart, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
-import { FILL_SECRETS_PY } from '../../lib/assets.generated';
+import { FILL_SECRETS_PY, OUTDATED_PODS_PY, SECRET_API_PY } from '../../lib/assets.generated';
 import { fingerprint } from '../../lib/kube/hash';
 import { ImageSource } from '../../lib/kube/image-source';
 import { PodSettings } from '../../lib/kube/pod-settings';
@@ -47,15 +47,14 @@ test('a token, good for an hour, is mounted where a step talks to the API server
   const { spec } = get(objects, 'Job', 'cats').spec.template;
   expect(spec).toMatchObject({ serviceAccountName: 'cats', automountServiceAccountToken: false, enableServiceLinks: false });
   expect(get(objects, 'ServiceAccount', 'cats').automountServiceAccountToken).toBe(false);
-  const mount = { name: 'api-access', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true };
-  expect(containers(get(objects, 'Job', 'cats')).map(({ volumeMounts }) => volumeMounts.some((other: object) => JSON.stringify(other) === JSON.stringify({ mountPath: mount.mountPath, name: mount.name, readOnly: true })))).toEqual([true, false, true]);
+  const mount = { name: 'api-access', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' };
+  expect(containers(get(objects, 'Job', 'cats')).map(({ volumeMounts }) => volumeMounts.some((other: object) => JSON.stringify(other) === JSON.stringify({ mountPath: mount.mountPath, name: mount.name })))).toEqual([true, false, true]);
   expect(spec.volumes.at(-1)).toEqual({
     name: 'api-access',
     projected: {
       sources: [
         { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
-        { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+        { configMap: { name: 'kube-root-ca.crt' } },
       ],
     },
   });
@@ -103,6 +102,8 @@ test('it never gives up: an apply would not start it again', () => {
   expect(spec).not.toHaveProperty('activeDeadlineSeconds');
 });
 
+const FILLS = [FILL_SECRETS_PY, OUTDATED_PODS_PY, SECRET_API_PY];
+
 describe('the scripts', () => {
   const scriptsOf = (objects: Manifests, name = 'cats') => get(objects, 'Job', name).spec.template.spec.volumes.find((volume: { name: string }) => volume.name === 'scripts');
   const checksumOf = (objects: Manifests) => get(objects, 'Job', 'cats').spec.template.metadata.annotations['checksum/scripts'];
@@ -111,15 +112,15 @@ describe('the scripts', () => {
     const { job, objects } = synth();
     expect(scriptsOf(objects)).toEqual({ name: 'scripts', projected: { sources: [{ configMap: { name: 'cats' } }, { configMap: { name: 'mlflow-fill-secrets' } }] } });
     expect([job.scripts.name, job.fillSecretsScript.name]).toEqual(['cats', 'mlflow-fill-secrets']);
-    expect(checksumOf(objects)).toBe(fingerprint({ 'fill-secrets.py': FILL_SECRETS_PY, 'cats.py': 'pass\n' }));
+    expect(checksumOf(objects)).toBe(fingerprint([...FILLS, 'pass\n'].map(fingerprint)));
   });
 
   test('are the one that fills Secrets, where it has none of its own', () => {
     const { job, objects } = synth({ script: undefined });
-    expect(scriptsOf(objects).projected.sources).toEqual([{ configMap: { name: 'mlflow-fill-secrets' } }]);
+    expect(scriptsOf(objects)).toEqual({ name: 'scripts', configMap: { name: 'mlflow-fill-secrets' } });
     expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['mlflow-fill-secrets']);
     expect(job.scripts).toBe(job.fillSecretsScript);
-    expect(checksumOf(objects)).toBe(fingerprint({ 'fill-secrets.py': FILL_SECRETS_PY }));
+    expect(checksumOf(objects)).toBe(fingerprint(FILLS.map(fingerprint)));
   });
 
   test('stand in the ProgramsChart of the chart, where there is one', () => {

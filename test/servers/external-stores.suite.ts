@@ -1,16 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { Server, createServer } from 'node:https';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Testing } from 'cdk8s';
 import { ExternalS3, ExternalS3Props, S3Checksums } from '../../lib/artifact-store/external-s3';
+import { CloudNativePg } from '../../lib/backend-store/cloud-native-pg';
 import { ExternalPostgres, ExternalPostgresProps, PostgresTlsMode } from '../../lib/backend-store/external-postgres';
 import { Credentials } from '../../lib/secrets/credentials';
 import { k8s } from '../../imports/k8s';
 import { faults } from '../helpers';
-import { until } from '../processes';
+import { Served, freePort, until } from '../processes';
 import { Environment, run, scratch, startScript } from '../run-script';
 import { Minio, PYTHON, Postgres } from './servers';
 
@@ -21,10 +22,66 @@ const PASSWORD = 'p@ss:w/o?rd#%20 &';
 const SECRETS: Environment = { AWS_ACCESS_KEY_ID: KEY, AWS_SECRET_ACCESS_KEY: SECRET, PGUSER: 'mlflow', PGPASSWORD: PASSWORD };
 const CONNECT = `
 import psycopg2, sys
-connection = psycopg2.connect(sys.argv[1], connect_timeout=5)
+connection = psycopg2.connect(sys.argv[1].replace("+psycopg2", ""), connect_timeout=5)
 cursor = connection.cursor()
 cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 print("encrypted" if cursor.fetchone()[0] else "plain")
+`;
+
+/** A store below a path, as that of Supabase: it signs anew what it hands on to MinIO. Or a proxy that takes the path away and does not. */
+const BELOW_A_PATH = `
+import http.client, http.server, os, sys
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+port, minio, signs = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "signs"
+keys = Credentials(os.environ["ROOT_USER"], os.environ["ROOT_PASSWORD"])
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.removeprefix("/storage/v1/s3")
+        headers = dict(self.headers)
+        if path == self.path:
+            return self.send_error(404)
+        if signs:
+            kept = {n: v for n, v in headers.items() if n.lower().startswith(("content-type", "x-amz-checksum", "x-amz-sdk"))}
+            request = AWSRequest(self.command, f"http://{minio}{path}", data=body, headers=kept)
+            S3SigV4Auth(keys, "s3", "us-east-1").add_auth(request)
+            headers = dict(request.prepare().headers)
+        there = http.client.HTTPConnection(minio)
+        there.request(self.command, path, body, headers)
+        answer = there.getresponse()
+        content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+`;
+
+/** What MLflow's own repository does with an artifact, as the server does. */
+const WITH_MLFLOW = `
+import sys, tempfile, pathlib
+from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+
+repository = S3ArtifactRepository(sys.argv[1])
+with tempfile.TemporaryDirectory() as folder:
+    (pathlib.Path(folder) / "a.txt").write_text("content")
+    repository.log_artifact(f"{folder}/a.txt", "dir")
+    print([file.path for file in repository.list_artifacts("dir")])
+    print(pathlib.Path(repository.download_artifacts("dir/a.txt", f"{folder}")).read_text())
+    repository.delete_artifacts("dir")
+    print(repository.list_artifacts("dir"))
 `;
 
 jest.setTimeout(60_000);
@@ -35,12 +92,12 @@ let postgres: Postgres;
 let plainPostgres: Postgres;
 let tlsStore: Server;
 
-/** An authority, another one, and a certificate for "localhost" only, from the first. */
+/** An authority, another one, and a certificate from the first: for "localhost", and for the Services that an operator makes. */
 function makeCertificates(directory: string): void {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc'];
   for (const name of ['ca', 'other']) openssl('req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.crt`);
-  openssl('req', ...key, '-subj', '/CN=server', '-addext', 'subjectAltName=DNS:localhost', '-keyout', 'server.key', '-out', 'server.csr');
+  openssl('req', ...key, '-subj', '/CN=server', '-addext', 'subjectAltName=DNS:localhost,DNS:database-rw.mlflow.svc,DNS:database-ro.mlflow.svc', '-keyout', 'server.key', '-out', 'server.csr');
   openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-days', '2', '-copy_extensions', 'copy', '-out', 'server.crt');
 }
 
@@ -156,6 +213,30 @@ describe('PostgreSQL', () => {
   });
 });
 
+describe('CloudNativePG', () => {
+  async function connections(authority: string) {
+    // the Secret of the operator with its authority
+    copyFileSync(join(folder, authority), join(folder, 'database-ca.ca.crt'));
+    const chart = Testing.chart();
+    const store = new CloudNativePg(chart, 'Database', { name: 'database', readReplica: true });
+    expect(faults(chart)).toEqual([]);
+    // the certificate is for the name, and the DNS of a cluster would have the address
+    const environment: Environment = { ...pod(store), PGHOSTADDR: '127.0.0.1' };
+    const uris = [store.uri!, environment.MLFLOW_READ_REPLICA_BACKEND_STORE_URI];
+    return Promise.all(uris.map((uri) => run([PYTHON, '-c', CONNECT, uri.replace(':5432/', `:${postgres.port}/`)], environment)));
+  }
+
+  test('the names of its Services are those of the certificate, and user and password come from its Secret', async () => {
+    const connected = { code: 0, stdout: 'encrypted\n', stderr: '' };
+    expect(await connections('ca.crt')).toMatchObject([connected, connected]);
+  });
+
+  test('a server whose certificate is from somebody else is refused', async () => {
+    const refused = { code: 1, stderr: expect.stringContaining('certificate verify failed') as string };
+    expect(await connections('other.crt')).toMatchObject([refused, refused]);
+  });
+});
+
 describe('S3', () => {
   function start(props: Partial<ExternalS3Props>) {
     const chart = Testing.chart();
@@ -176,6 +257,71 @@ describe('S3', () => {
 
   test('the certificate of the store is checked against the authority', async () => {
     expect(await start({ endpointUrl: tlsEndpoint(), ca: { secretName: 'ca', key: 'crt' } })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  describe('an endpoint with a path', () => {
+    const keysOfMinio = () => ({ ROOT_USER: minio.rootUser, ROOT_PASSWORD: minio.rootPassword });
+    async function belowAPath(how: string): Promise<string> {
+      const port = await freePort();
+      new Served([PYTHON, '-c', BELOW_A_PATH, String(port), new URL(minio.url).host, how], keysOfMinio());
+      await until('the store below a path', async () => (await fetch(`http://127.0.0.1:${port}/`)).status);
+      return `http://127.0.0.1:${port}/storage/v1/s3`;
+    }
+
+    test('is taken, by the start script and by MLflow', async () => {
+      const endpointUrl = await belowAPath('signs');
+      expect(await start({ endpointUrl, prefix: 'team' })).toMatchObject({ code: 0, stderr: '' });
+      const environment = { ...SECRETS, MLFLOW_S3_ENDPOINT_URL: endpointUrl, AWS_DEFAULT_REGION: 'us-east-1', HOME: '/nonexistent' };
+      const { stdout } = await run([PYTHON, '-c', WITH_MLFLOW, 's3://models/team'], environment);
+      expect(stdout).toBe("['dir/a.txt']\ncontent\n[]\n");
+    });
+
+    test('that something takes away is named', async () => {
+      const { code, stderr } = await start({ endpointUrl: await belowAPath('strips') });
+      expect(code).toBe(4);
+      expect(stderr).toContain('ERROR: the artifact store does not take the signature of a request to the path "/storage/v1/s3" (SignatureDoesNotMatch)');
+    });
+  });
+
+  test('names of buckets and regions are refused where MLflow and its S3 client refuse them, and nowhere else', async () => {
+    const arn = 'arn:aws:s3:eu-west-1:123456789012';
+    const buckets = ['ML_flow', 'a', 'Big.Bucket', '192.0.2.1', 'b--use1-az4--x-s3', 'ap-s3alias', `${arn}:accesspoint/a`, `${arn}:accesspoint:a`, `${arn}:accesspoint:a/b`, `${arn}:bucket/a`, 'a b', 'ä', 'a'.repeat(256), 'a:b'];
+    const regions = ['RegionOne', 'GRA', 'us-east-1', '1', '12', '-a', 'a-', 'a_b', 'a.b', 'a'.repeat(63), 'a'.repeat(64)];
+    const accepted = (prop: 'bucket' | 'region', values: string[]) =>
+      values.map((value) => {
+        const chart = Testing.chart();
+        const store = new ExternalS3(chart, 'Store', { bucket: 'models', credentials: Credentials.fromSecretName(chart, 'Keys', 's3-keys'), [prop]: value });
+        return faults(chart).length === 0 ? store.artifactsDestination : '';
+      });
+    const code = `
+import json, sys
+from botocore.handlers import validate_bucket_name
+from botocore.utils import validate_region_name
+from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+
+def takes(check, value):
+    try:
+        check(value)
+        return True
+    except Exception:
+        return False
+
+buckets, regions, uris = json.loads(sys.argv[1])
+parsed = [S3ArtifactRepository(uri).parse_s3_compliant_uri(uri)[0] for uri in uris]
+print(json.dumps([[takes(lambda b: validate_bucket_name({"Bucket": b}), b) for b in buckets], [takes(validate_region_name, r) for r in regions], parsed]))
+`;
+    const [ours, ourRegions] = [accepted('bucket', buckets), accepted('region', regions)];
+    const uris = ours.filter((uri) => uri !== '');
+    const { stdout } = await run([PYTHON, '-c', code, JSON.stringify([buckets, regions, uris])], { HOME: '/nonexistent' });
+    expect(JSON.parse(stdout)).toEqual([ours.map((uri) => uri !== ''), ourRegions.map((uri) => uri !== ''), uris.map((uri) => uri.slice('s3://'.length))]);
+  });
+
+  test('a region that is no name of AWS is signed for', async () => {
+    const openstack = await Minio.start({ region: 'RegionOne' });
+    await openstack.mc('mb', 's/models');
+    await openstack.makeUser(KEY, SECRET, 'models');
+    expect(await start({ endpointUrl: openstack.url, region: 'RegionOne' })).toMatchObject({ code: 0, stderr: '' });
+    await openstack.stop();
   });
 
   test.each([undefined, { secretName: 'other', key: 'crt' }])('with authority %j it is refused', async (ca) => {

@@ -158,7 +158,7 @@ describe('login behind a prefix, with a list of hosts', () => {
     const { code, stdout } = await mlflow.doctor();
 
     expect(code).toBe(0);
-    expect(lines(stdout)).toEqual([
+    expect(lines(stdout).slice(0, -3)).toEqual([
       '✓ environment',
       `✓ the database at 127.0.0.1:${postgres.port}`,
       `✓ the login tables at 127.0.0.1:${postgres.port}`,
@@ -172,7 +172,7 @@ describe('login behind a prefix, with a list of hosts', () => {
   test('the doctor names a Secret whose password is not that of MLflow', async () => {
     const result = await mlflow.doctor({ MLFLOW_AUTH_ADMIN_PASSWORD: 'AnotherPasswordThatNobodyMaySee' });
 
-    expectIll(result, 9, /refuses the login of admin/, /the Secret has the old one.*\n.*fix: .*MLFLOW_AUTH_ADMIN_PASSWORD/);
+    expectIll(result, 9, /refuses the login of admin/, /a pod that starts gives it what the Secret has.*\n.*fix: .*MLFLOW_AUTH_ADMIN_PASSWORD/);
   });
 
   test('the doctor misses the prefix', async () => {
@@ -246,7 +246,7 @@ test.each([
   ['postgresql+pg8000', '', "No module named 'pg8000'"],
   ['postgres', '', 'sqlalchemy.dialects:postgres'],
 ])('%s:// without the driver that SQLAlchemy takes is named before anything is done', async (scheme, missing, form) => {
-  const uri = (await database(`driver_${scheme.replace('+', '_')}`)).replace('postgresql', scheme);
+  const uri = (await database(`driver_${scheme.replace('+', '_')}`)).replace('postgresql+psycopg2', scheme);
   const hidden: Record<string, string> = missing ? { [`${missing}.py`]: `raise ModuleNotFoundError("No module named '${missing}'")\n` } : {};
 
   const env = { ...environment(), PYTHONPATH: scratch(hidden) };
@@ -254,7 +254,7 @@ test.each([
 
   expect({ code, stdout, title: lines(stderr)[0] }).toEqual({ code: 3, stdout: '', title: expect.stringMatching(/^ERROR: this Python cannot use --backend-store-uri: /) });
   expect(lines(stderr)[0]).toContain(form);
-  expect(stderr).toMatch(/fix: .*psycopg since SQLAlchemy 2\.1.*-full/);
+  expect(stderr).toMatch(/fix: .*postgresql\+psycopg2:\/\/.*-full/);
 });
 
 describe('gc with a backend store of the environment', () => {

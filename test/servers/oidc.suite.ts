@@ -1,40 +1,50 @@
 // Single sign-on with the flags that the constructs give: a real oauth2-proxy between a browser, a program and a real MLflow.
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { IncomingHttpHeaders, OutgoingHttpHeaders, request } from 'node:http';
+import { createServer } from 'node:https';
+import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Chart, Testing } from 'cdk8s';
 import { Credentials, IngressOptions, Login, MlflowStack, OidcOptions } from '../../lib';
 import { ofKind } from '../helpers';
 import { Served, freePort, program, until } from '../processes';
 import { Environment, Script, lines, scratch } from '../run-script';
-import { PYTHON } from './servers';
+import { PYTHON, certificate } from './servers';
 
 const OAUTH2_PROXY = program('OAUTH2_PROXY', 'oauth2-proxy', 'go install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.3, or set OAUTH2_PROXY to it');
+const NGINX = program('NGINX', 'nginx', 'apt-get install nginx-light, or set NGINX to it');
 const HOST = 'mlflow.example.com';
 const CLIENT = { id: 'mlflow', secret: 'ClientSecretThatNobodyMaySee' };
 const ADA = 'ada@example.com';
+/** Somebody whose token is large, as of users in many groups. */
+const CROWD = 'crowd@example.com';
 const START_MS = 60_000;
 
 jest.setTimeout(90_000);
 execFileSync(PYTHON, ['-c', 'import oidc_provider_mock'], { stdio: 'ignore' });
 
 let issuer: string;
+/** Those of the Ingress of the stack that was served last. */
+let ingressAnnotations: { [name: string]: string };
 
 beforeAll(async () => {
   const port = await freePort();
   issuer = `http://127.0.0.1:${port}`;
   new Served([PYTHON, '-m', 'oidc_provider_mock', `--port=${port}`], {});
   await until('the provider', async () => (await fetch(`${issuer}/.well-known/openid-configuration`)).ok || undefined, START_MS);
-  await person(ADA, 'data-science');
-  await person('mallory@example.org', 'data-science');
-  await person('guest@example.com', 'guests');
+  await person(ADA, ['data-science']);
+  await person('mallory@example.org', ['data-science']);
+  await person('guest@example.com', ['guests']);
+  await person(CROWD, ['data-science', ...Array.from({ length: 35 }, () => randomUUID())]);
 }, START_MS);
 
-async function person(email: string, group: string): Promise<void> {
-  const claims = { email, email_verified: true, groups: [group] };
+async function person(email: string, groups: string[], at = issuer): Promise<void> {
+  const claims = { email, email_verified: true, groups };
   const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${issuer}/users/${encodeURIComponent(email)}`, { method: 'PUT', headers, body: JSON.stringify(claims) });
+  const answer = await fetch(`${at}/users/${encodeURIComponent(email)}`, { method: 'PUT', headers, body: JSON.stringify(claims) });
   expect(answer.status).toBe(204);
 }
 
@@ -46,11 +56,11 @@ async function signIn(page: string, email: string): Promise<string> {
 }
 
 /** An ID token, as the command of a provider gives it to a program. */
-async function idToken(email: string, audience = CLIENT.id): Promise<string> {
+async function idToken(email: string, audience = CLIENT.id, at = issuer): Promise<string> {
   const redirect = 'http://127.0.0.1/callback';
   const parameters = { response_type: 'code', client_id: audience, redirect_uri: redirect, scope: 'openid email profile' };
-  const back = new URL(await signIn(`${issuer}/oauth2/authorize?${new URLSearchParams(parameters)}`, email));
-  const answer = await fetch(`${issuer}/oauth2/token`, {
+  const back = new URL(await signIn(`${at}/oauth2/authorize?${new URLSearchParams(parameters)}`, email));
+  const answer = await fetch(`${at}/oauth2/token`, {
     method: 'POST',
     headers: { Authorization: `Basic ${Buffer.from(`${audience}:${CLIENT.secret}`).toString('base64')}` },
     body: new URLSearchParams({ grant_type: 'authorization_code', code: back.searchParams.get('code')!, redirect_uri: redirect }),
@@ -109,7 +119,9 @@ async function serve(staticPrefix: string | undefined, options: Partial<OidcOpti
     ingress: { hosts: [HOST], ...route },
     trackingServer: { settings: { staticPrefix, deriveAllowedHosts: true } },
   });
-  const pods = Object.fromEntries(ofKind(Testing.synth(chart), 'Deployment').map(({ metadata, spec }) => [metadata.name, spec.template.spec.containers[0]]));
+  const objects = Testing.synth(chart);
+  ingressAnnotations = ofKind(objects, 'Ingress')[0].metadata.annotations;
+  const pods = Object.fromEntries(ofKind(objects, 'Deployment').map(({ metadata, spec }) => [metadata.name, spec.template.spec.containers[0]]));
   const [server, proxy, directory] = [await freePort(), await freePort(), scratch()];
   const replaced = (args: string[], values: Environment) => {
     const known = args.map((arg) => arg.split('=')[0]);
@@ -135,6 +147,10 @@ async function serve(staticPrefix: string | undefined, options: Partial<OidcOpti
   await until('the proxy', async () => (await fetch(`http://127.0.0.1:${proxy}/ready`)).ok || undefined, START_MS);
   await until('MLflow', async () => (await fetch(`http://127.0.0.1:${server}${staticPrefix ?? ''}/health`)).ok || undefined, START_MS);
   return proxy;
+}
+
+function bearer(token: string): Record<string, string> {
+  return { 'Content-Type': 'application/json', ...(token === '' ? {} : { Authorization: `Bearer ${token}` }) };
 }
 
 const SEARCH = { max_results: 5 };
@@ -179,9 +195,19 @@ describe.each([
     expect({ status: search.status, body: search.body.includes('"experiments"') }).toEqual({ status: 200, body: true });
   });
 
-  test.each(['api', 'ajax-api'])('a request to /%s without login gets 401, and no page', async (api) => {
-    const { status, headers } = await new Browser(port).ask(`${path}/${api}/2.0/mlflow/experiments/search`, 'POST', SEARCH);
-    expect({ status, location: headers.location }).toEqual({ status: 401, location: undefined });
+  test.each([
+    ...['api/2.0/mlflow/experiments/search', 'ajax-api/2.0/mlflow/experiments/search', 'v1/traces', 'graphql'],
+    ...['gateway/mlflow/v1/chat/completions', 'gateway/proxy/chat/v1/models', 'gateway/chat/mlflow/invocations'],
+  ])('a program at /%s gets 401 without a token and with one that was changed, and no page', async (api) => {
+    for (const token of ['', (await idToken(ADA)).replace(/.{8}$/, 'AAAAAAAA')]) {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}/${api}`, { method: 'POST', headers: bearer(token), body: JSON.stringify(SEARCH), redirect: 'manual' });
+      expect({ status: answer.status, location: answer.headers.get('location') }).toEqual({ status: 401, location: null });
+    }
+  });
+
+  test.each(['health', 'version'])('the page %s, which programs read, gives 401 too', async (page) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}/${page}`, { redirect: 'manual' });
+    expect({ status: answer.status, location: answer.headers.get('location') }).toEqual({ status: 401, location: null });
   });
 
   test.each(['mallory@example.org', 'guest@example.com'])('%s, of another domain or group, is refused', async (email) => {
@@ -213,6 +239,25 @@ describe.each([
   });
 });
 
+test('a program whose token has expired gets 401 for traces, models and the API, and no page', async () => {
+  const provider = await freePort();
+  const issuerUrl = `http://127.0.0.1:${provider}`;
+  new Served([PYTHON, '-m', 'oidc_provider_mock', `--port=${provider}`, '--token-max-age=1'], {});
+  await until('the provider', async () => (await fetch(`${issuerUrl}/.well-known/openid-configuration`)).ok || undefined, START_MS);
+  await person(ADA, ['data-science'], issuerUrl);
+  const port = await serve(undefined, { issuerUrl });
+  const ask = async (path: string, token: string) => {
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}/${path}`, { method: 'POST', headers: bearer(token), body: JSON.stringify(SEARCH), redirect: 'manual' });
+    return { status, location: headers.get('location') };
+  };
+  const token = await idToken(ADA, CLIENT.id, issuerUrl);
+  expect((await ask('api/2.0/mlflow/experiments/search', token)).status).toBe(200);
+  await sleep(1_500);
+  for (const path of ['v1/traces', 'gateway/mlflow/v1/chat/completions', 'api/2.0/mlflow/experiments/search']) {
+    expect(await ask(path, token)).toEqual({ status: 401, location: null });
+  }
+});
+
 test('without bearerTokens a token opens nothing, and everything leads to the login', async () => {
   const port = await serve(undefined, { bearerTokens: false });
   const headers = { Authorization: `Bearer ${await idToken(ADA)}` };
@@ -227,4 +272,69 @@ test('behind a balancer that ends TLS before an Ingress without it, the login co
   expect(callback.headers['set-cookie']!.find((text) => text.startsWith('_mlflow_oauth2_proxy='))).toMatch(/; Secure;/);
   const search = await browser.ask('/mlflow/ajax-api/2.0/mlflow/experiments/search', 'POST', SEARCH);
   expect({ status: search.status, body: search.body.includes('"experiments"') }).toEqual({ status: 200, body: true });
+});
+
+describe('behind nginx, as ingress-nginx sets it up', () => {
+  let proxy: number;
+
+  beforeAll(async () => {
+    proxy = await serve(undefined);
+  }, START_MS);
+
+  async function nginx(bufferSize: string): Promise<Browser> {
+    const [port, folder] = [await freePort(), scratch()];
+    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
+    const location = `proxy_pass http://127.0.0.1:${proxy}; proxy_set_header Host $http_host; proxy_buffer_size ${bufferSize}; proxy_buffers 4 ${bufferSize};`;
+    writeFileSync(join(folder, 'nginx.conf'), `daemon off; pid ${folder}/pid; error_log stderr; events {} http { access_log off; ${paths} server { listen 127.0.0.1:${port}; location / { ${location} } } }`);
+    new Served([NGINX, '-p', folder, '-c', join(folder, 'nginx.conf')], {});
+    await until('nginx', async () => (await fetch(`http://127.0.0.1:${port}/ping`)).ok || undefined, START_MS);
+    return new Browser(port);
+  }
+
+  test('a session above 4 KiB logs in', async () => {
+    const browser = await nginx(ingressAnnotations['nginx.ingress.kubernetes.io/proxy-buffer-size']);
+    const callback = await browser.logIn('/', CROWD);
+    expect(callback.status).toBe(302);
+    expect(callback.headers['set-cookie']!.join('').length).toBeGreaterThan(4_096);
+    expect((await browser.ask('/ajax-api/2.0/mlflow/experiments/search', 'POST', SEARCH)).status).toBe(200);
+  });
+
+  test('it does not with the buffer that nginx has by default', async () => {
+    expect((await (await nginx('4k')).logIn('/', CROWD)).status).toBe(502);
+  });
+});
+
+describe('an issuer whose certificate is from an authority of its own', () => {
+  /** "ready" where the proxy finds out who the provider is, else what it says when it ends. */
+  async function starts(ca: boolean): Promise<string> {
+    const { authority, certificate: cert, key } = certificate();
+    const pages = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (_, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify({ issuer: own, authorization_endpoint: `${own}/authorize`, token_endpoint: `${own}/token`, jwks_uri: `${own}/keys`, id_token_signing_alg_values_supported: ['RS256'] }));
+    });
+    await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
+    const own = `https://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+    const chart = new Chart(Testing.app(), 'test', { namespace: 'mlflow' });
+    const clientCredentials = Credentials.fromSecretName(chart, 'Client', 'client');
+    new MlflowStack(chart, 'Stack', { login: Login.oidc({ issuerUrl: own, clientCredentials, externalUrl: `https://${HOST}`, ...(ca && { issuerCa: { configMapName: 'ca' } }) }) });
+    const [pod] = ofKind(Testing.synth(chart), 'Deployment').filter(({ metadata }) => metadata.name === 'mlflow-oauth2-proxy');
+    const port = await freePort();
+    const values: { [flag: string]: string } = { '--http-address': `127.0.0.1:${port}`, '--provider-ca-file': authority };
+    const args = (pod.spec.template.spec.containers[0].args as string[]).map((arg) => (arg.split('=')[0] in values ? `${arg.split('=')[0]}=${values[arg.split('=')[0]]}` : arg));
+    const secrets = { OAUTH2_PROXY_CLIENT_ID: CLIENT.id, OAUTH2_PROXY_CLIENT_SECRET: CLIENT.secret, OAUTH2_PROXY_COOKIE_SECRET: randomBytes(16).toString('hex') };
+    const script = new Script([OAUTH2_PROXY, ...args], secrets, [], 30_000);
+    let ended: string | undefined;
+    void script.ended.then(({ stdout, stderr }) => (ended = stdout + stderr));
+    try {
+      return await until('the proxy', async () => ended ?? ((await fetch(`http://127.0.0.1:${port}/ready`)).ok ? 'ready' : undefined), 30_000).catch((error: unknown) => ended ?? String(error));
+    } finally {
+      script.kill('SIGKILL');
+      pages.closeAllConnections();
+      pages.close();
+    }
+  }
+
+  test('is known by the file of the construct', async () => expect(await starts(true)).toBe('ready'));
+
+  test('is not known without it', async () => expect(await starts(false)).toContain('certificate signed by unknown authority'));
 });

@@ -2,7 +2,7 @@ import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { freePort, until } from '../processes';
-import { Environment, FakeProgram, Result, Script, lines, scratch, splitWarnings, startScript } from '../run-script';
+import { Environment, FakeProgram, Result, Script, fixOf, lines, scratch, splitWarnings, startScript } from '../run-script';
 import { Certificate, MariaDb, Minio, PYTHON, Postgres, certificate } from './servers';
 
 const SCRIPT = startScript();
@@ -42,7 +42,7 @@ function expectStarted({ code, stdout, stderr, mlflow }: Start, line: string): v
 
 function expectFailure(start: Start, code: number, title: RegExp, fix: RegExp): void {
   expect({ code: start.code, title: lines(start.stderr)[0] }).toEqual({ code, title: expect.stringMatching(title) });
-  expect(lines(start.stderr).at(-1)).toMatch(fix);
+  expect(fixOf(start.stderr)).toMatch(fix);
   expect(start.mlflow.calls).toEqual([]);
 }
 
@@ -116,7 +116,7 @@ describe('TLS', () => {
   });
 
   test('a read replica that refuses is a warning at start, and a failure of the doctor', async () => {
-    const [env, flags] = pg({ MLFLOW_READ_REPLICA_BACKEND_STORE_URI: `postgresql://127.0.0.1:${await freePort()}/mlflow` });
+    const [env, flags] = pg({ MLFLOW_READ_REPLICA_BACKEND_STORE_URI: `postgresql+psycopg2://127.0.0.1:${await freePort()}/mlflow` });
 
     const start = await preflight(env, flags);
     const report = await doctor(env, flags);

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { IncomingMessage, RequestListener, Server, createServer } from 'node:http';
-import { AddressInfo } from 'node:net';
+import { AddressInfo, Socket, connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, until } from '../processes';
-import { Environment, FakeProgram, Result, Script, lines, scratch, splitWarnings, startScript } from '../run-script';
+import { Environment, FakeProgram, Result, Script, fixOf, lines, scratch, splitWarnings, startScript } from '../run-script';
 import { Minio, PYTHON, Postgres } from './servers';
 
 const SCRIPT = startScript();
@@ -37,7 +37,7 @@ import psycopg2
 
 
 def initialize_backend_stores(uri, registry, root):
-    connection = psycopg2.connect(uri)
+    connection = psycopg2.connect(uri.replace("+psycopg2", ""))
     with connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE alembic_version (version_num varchar(32))")
         cursor.execute("INSERT INTO alembic_version VALUES ('${HEAD}')")
@@ -144,8 +144,7 @@ function expectFailure(start: Start, { code, cause, names, fix }: Expected): voi
   expect(lines(start.stderr)[0]).toMatch(cause);
   for (const name of names) expect(start.stderr).toMatch(name);
   expect(start.stderr).toMatch(/\n {2}tried: .+\n/);
-  expect(lines(start.stderr).at(-1)).toMatch(/^ {2}fix: /);
-  expect(lines(start.stderr).at(-1)).toMatch(fix);
+  expect(fixOf(start.stderr)).toMatch(fix);
   expect(start.stderr).not.toContain('Traceback');
   expect(start.seconds).toBeLessThan(10);
   expect(start.mlflow.calls).toEqual([]);
@@ -280,7 +279,7 @@ describe('InvalidAccessKeyId', () => {
 
     expectFailure(start, { code: 4, cause: 'InvalidAccessKeyId', names: [elsewhere.url, culprit], fix: 'Set MLFLOW_S3_ENDPOINT_URL' });
     expect(lines(start.stderr)[0]).toContain('another S3 server');
-    expect(lines(start.stderr).at(-1)).toContain(`remove ${culprit}`);
+    expect(fixOf(start.stderr)).toContain(`remove ${culprit}`);
   });
 
   test('the user may come late: it is waited for', async () => {
@@ -645,7 +644,7 @@ describe('database', () => {
   });
 
   test.each(['p@ss w:rdNobodyMaySee', 'p/ss?NobodyMaySee', '%zzNobodyMaySee'])('URI with the raw password %j is no traceback, and does not show it', async (password) => {
-    const uri = `postgresql://mlflow:${password}@127.0.0.1:${postgres.port}/mlflow`;
+    const uri = `postgresql+psycopg2://mlflow:${password}@127.0.0.1:${postgres.port}/mlflow`;
 
     const { code, stdout, stderr, message, seconds } = await preflight({ STARTUP_DEADLINE_SECONDS: '3' }, [`--backend-store-uri=${uri}`]);
 
@@ -672,7 +671,7 @@ describe('database', () => {
   test('that never comes is given up at the deadline', async () => {
     const port = await freePort();
 
-    expectFailure(await preflight({ STARTUP_DEADLINE_SECONDS: '1.5' }, [`--backend-store-uri=postgresql://127.0.0.1:${port}/mlflow`]), {
+    expectFailure(await preflight({ STARTUP_DEADLINE_SECONDS: '1.5' }, [`--backend-store-uri=postgresql+psycopg2://127.0.0.1:${port}/mlflow`]), {
       code: 7,
       cause: 'the database does not answer',
       names: [`127.0.0.1:${port}`, 'Connection refused', 'gave up after 1.5 s'],
@@ -681,7 +680,7 @@ describe('database', () => {
   });
 
   test.each([
-    ['older', 'a1', /backup.*preflight\.upgradeSchema/],
+    ['older', 'a1', /preflight\.upgradeSchema.*backup/],
     ['newer', 'c3', /newer image/],
   ])('schema is %s', async (state, revision, fix) => {
     await setRevision(revision);
@@ -780,10 +779,13 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await doctor();
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(lines(stdout)).toEqual([
+    const [, where, why, ...others] = lines(stdout).slice(8);
+    expect([where, why, others]).toEqual([expect.stringContaining('larger scratchSize: kubectl'), expect.stringMatching(/^kubectl --namespace \S+ logs --selector /), []]);
+    expect(lines(stdout).slice(0, 8)).toEqual([
       '✓ environment',
       `✓ the artifact store at ${minio.url}`,
       `✓ the database at 127.0.0.1:${postgres.port}`,
+      '✓ artifacts are there',
       '✓ tracking server: MLflow 3.17.2',
       '✓ upload through the server',
       '✓ clients kept off the artifact store',
@@ -826,7 +828,7 @@ describe('doctor', () => {
     expect([good.code, bad.code]).toEqual([0, 4]);
     expect([well.ok, ill.ok]).toEqual([true, false]);
     expect(well.checks.every(({ ok }) => ok)).toBe(true);
-    expect(well.checks).toHaveLength(7);
+    expect(well.checks).toHaveLength(8);
     expect(ill.checks.filter(({ ok }) => !ok)).toEqual([
       expect.objectContaining({ cause: 'key-unknown', exitCode: 4, fix: expect.stringContaining(KEY_SOURCE) }),
     ]);
@@ -859,20 +861,20 @@ describe('doctor', () => {
   test('names uploads that fail in the server only', async () => {
     server.uploads = 500;
 
-    expectIll(await doctor(), 9, /upload through the server/, ['500'], 6);
+    expectIll(await doctor(), 9, /upload through the server/, ['500'], 7);
   });
 
   test('names presigned URLs, unless they are wanted', async () => {
     server.multipart = true;
 
-    expectIll(await doctor(), 9, /clients kept off/, ['multipart_uploads_enabled', 'ArtifactTransfer.PROXIED'], 6);
+    expectIll(await doctor(), 9, /clients kept off/, ['multipart_uploads_enabled', 'ArtifactTransfer.PROXIED'], 7);
     expect((await doctor({ STARTUP_ARTIFACT_TRANSFER: 'direct' })).code).toBe(0);
   });
 
   test('names experiments from before', async () => {
     server.artifactLocation = 's3://models/1';
 
-    expectIll(await doctor(), 10, /experiments are proxied/, ['1 "churn" at s3://models/1', 'Make a new experiment'], 6);
+    expectIll(await doctor(), 10, /experiments are proxied/, ['1 "churn" at s3://models/1', 'start-mlflow.py relocate tells'], 7);
   });
 
   describe('--client', () => {
@@ -931,7 +933,8 @@ test('the monitor sees within 20 s that the bucket is gone, and that it is back'
   expect((await get('/'))[0]).toBe(404);
 
   await minio.mc('rb', '--force', 's/mlflow-monitored');
-  expect(await ready(503)).toMatch(/ERROR: .*bucket mlflow-monitored(.*\n)+ +fix: /);
+  // anybody in the cluster may ask, and the log is for those who may read it
+  expect(await ready(503)).toMatch(/^artifact: (denied|bucket-missing)\nsee the log of this pod\n$/);
   expect(await writable()).toBe('0');
   expect((await get('/metrics'))[1]).toMatch(/^mlflow_database_reachable 1$/m);
 
@@ -942,6 +945,32 @@ test('the monitor sees within 20 s that the bucket is gone, and that it is back'
   monitor.kill('SIGTERM');
   const { code, stdout, stderr } = await monitor.ended;
   expect(code).toBe(0);
-  expect(stdout).toContain('bucket mlflow-monitored');
+  expect(stdout).toMatch(/ERROR: .*bucket mlflow-monitored(.*\n)+ +fix: /);
   expectNoSecret(env, stdout + stderr);
+});
+
+test('the monitor answers behind 2,700 half-open connections, in the memory that its pod has', async () => {
+  const port = await freePort();
+  const env = environment({ STARTUP_MONITOR_PORT: String(port) });
+  const monitor = new Script([PYTHON, SCRIPT, 'monitor', store()], env, [], 60_000);
+  const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5000) })).status;
+  await until('the monitor', async () => ((await metrics()) === 200 ? true : undefined));
+  const sockets: Socket[] = [];
+  try {
+    for (let opened = 0; opened < 2_700; opened++) {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write('GET /metrics HTTP/1.1\r\n');
+      sockets.push(socket);
+      if (opened % 100 === 0) expect(await metrics()).toBe(200);
+    }
+    for (let ask = 0; ask < 5; ask++) expect(await metrics()).toBe(200);
+    const status = readFileSync(`/proc/${monitor.pid}/status`, 'utf8');
+    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1])).toBeLessThan(192 * 1024);
+    expect(Number(/^Threads:\s+(\d+)/m.exec(status)![1])).toBeLessThan(20);
+  } finally {
+    sockets.forEach((socket) => socket.destroy());
+    monitor.kill('SIGTERM');
+  }
+  expect((await monitor.ended).code).toBe(0);
 });

@@ -1,9 +1,10 @@
 import { ChildProcess, execFile, execFileSync } from 'node:child_process';
 import { chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { end, freePort, isExecutable, program, start, until } from '../processes';
-import { scratch } from '../run-script';
+import { Environment, scratch } from '../run-script';
 
 const LIMIT_MS = 20_000;
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
@@ -28,9 +29,10 @@ function interpreter(): string {
 }
 
 const GET_MINIO = 'get a MinIO-compatible server and its client, and set MINIO_BIN and MC_BIN to them (go install github.com/minio/…)';
-const MINIO = program('MINIO_BIN', 'minio', GET_MINIO);
-const MC = program('MC_BIN', 'mc', GET_MINIO);
-const PG_BIN = postgresFolder();
+export const MINIO = program('MINIO_BIN', 'minio', GET_MINIO);
+export const MC = program('MC_BIN', 'mc', GET_MINIO);
+/** Folder with the programs of PostgreSQL. */
+export const PG_BIN = postgresFolder();
 export const PYTHON = interpreter();
 
 /** PostgreSQL refuses to run as root. */
@@ -77,7 +79,7 @@ export class Minio {
   public readonly url: string;
   public rootUser: string;
   public rootPassword: string;
-  private data = scratch();
+  public data = scratch();
   private readonly config = scratch();
   private child?: ChildProcess;
 
@@ -95,6 +97,11 @@ export class Minio {
     }
     this.rootUser = options.rootUser ?? 'minio-root-user-1234';
     this.rootPassword = options.rootPassword ?? 'RootPasswordThatNobodyMaySee';
+  }
+
+  /** What boto3 needs to use it as its root user. */
+  public get environment(): Environment {
+    return { AWS_ACCESS_KEY_ID: this.rootUser, AWS_SECRET_ACCESS_KEY: this.rootPassword, MLFLOW_S3_ENDPOINT_URL: this.url };
   }
 
   public async start(): Promise<void> {
@@ -119,8 +126,17 @@ export class Minio {
     this.data = scratch();
   }
 
+  public get pid(): number {
+    return this.child!.pid!;
+  }
+
+  /** What `mc` needs to know it as `s`. */
+  public get clientEnvironment(): Environment {
+    return { HOME: this.config, MC_CONFIG_DIR: this.config };
+  }
+
   public async mc(...command: string[]): Promise<string> {
-    const env = { PATH: process.env.PATH, HOME: this.config, MC_CONFIG_DIR: this.config };
+    const env = { PATH: process.env.PATH, ...this.clientEnvironment };
     return (await promisify(execFile)(MC, command, { env, timeout: LIMIT_MS })).stdout;
   }
 
@@ -130,7 +146,7 @@ export class Minio {
     const policy = join(scratch(), 'policy.json');
     const statements = [
       allow(['GetBucketLocation', 'ListBucket'], `arn:aws:s3:::${bucket}`),
-      allow(['GetObject', 'PutObject', 'DeleteObject'], `arn:aws:s3:::${bucket}/*`),
+      allow(['GetObject', 'PutObject', 'DeleteObject', 'AbortMultipartUpload'], `arn:aws:s3:::${bucket}/*`),
     ];
     writeFileSync(policy, JSON.stringify({ Version: '2012-10-17', Statement: statements }));
     await this.mc('admin', 'user', 'add', 's', name, secret);
@@ -143,13 +159,16 @@ const SQL = `
 import json, os, psycopg2, sys
 connection = psycopg2.connect(sys.argv[1], connect_timeout=5)
 connection.autocommit = True
+cursor = connection.cursor()
 for statement, *parameters in json.loads(sys.argv[2]):
-    connection.cursor().execute(statement, parameters or None)
+    cursor.execute(statement, parameters or None)
+print(json.dumps([row[0] for row in cursor.fetchall()] if cursor.description else []))
 `;
 
 /** A PostgreSQL on loopback that wants passwords. */
 export class Postgres {
-  public static async start(tls?: Certificate): Promise<Postgres> {
+  /** With these settings, such as `max_connections=200`. */
+  public static async start(tls?: Certificate, given: string[] = []): Promise<Postgres> {
     const user = unprivileged();
     const directory = scratch({ password: 'AdminPasswordThatNobodyMaySee' });
     const data = join(directory, 'data');
@@ -160,32 +179,43 @@ export class Postgres {
       files.push(join(directory, name));
     }
     if (user.uid !== undefined) for (const path of files) chownSync(path, user.uid, user.gid!);
-    const flags = ['-D', data, '-U', 'admin', '-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '--no-sync', `--pwfile=${directory}/password`];
+    const flags = ['-D', data, '-U', 'admin', '-E', 'UTF8', '--locale=C', '--auth-local=trust', '--auth-host=scram-sha-256', '--no-sync', `--pwfile=${directory}/password`];
     await promisify(execFile)(join(PG_BIN, 'initdb'), flags, { cwd: '/', timeout: 3 * LIMIT_MS, ...user });
     const encryption = tls ? ['ssl=on', `ssl_cert_file=${directory}/certificate`, `ssl_key_file=${directory}/key`] : [];
-    const postgres = new Postgres(await freePort(), data, user, encryption);
+    const postgres = new Postgres(await freePort(), data, user, [...encryption, ...given]);
     await postgres.start();
     return postgres;
   }
 
+  public readonly superuser = { user: 'admin', password: 'AdminPasswordThatNobodyMaySee' };
   private child?: ChildProcess;
 
   private constructor(
     public readonly port: number,
     private readonly data: string,
     private readonly user: { uid?: number; gid?: number },
-    private readonly encryption: string[],
+    private readonly settings: string[],
   ) {}
 
+  /** As the stores of this library write it. */
   public uri(database = 'mlflow'): string {
-    return `postgresql://127.0.0.1:${this.port}/${database}`;
+    return `postgresql+psycopg2://127.0.0.1:${this.port}/${database}`;
   }
 
   public async start(): Promise<void> {
-    const all = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', ...this.encryption];
+    const all = ['listen_addresses=127.0.0.1', `unix_socket_directories=${this.socketFolder}`, 'fsync=off', ...this.settings];
     const settings = all.flatMap((setting) => ['-c', setting]);
     this.child = start([join(PG_BIN, 'postgres'), '-D', this.data, '-p', String(this.port), ...settings], {}, this.user);
     await until(`PostgreSQL at port ${this.port}`, () => this.sql('postgres', ['SELECT 1']));
+  }
+
+  public get pid(): number {
+    return this.child!.pid!;
+  }
+
+  /** Where whoever is on the machine needs no password, as in the pod. */
+  public get socketFolder(): string {
+    return dirname(this.data);
   }
 
   public async stop(): Promise<void> {
@@ -194,9 +224,73 @@ export class Postgres {
 
   /** Runs statements, each with its parameters, as the superuser. */
   public async sql(database: string, ...statements: string[][]): Promise<true> {
-    const env = { PGUSER: 'admin', PGPASSWORD: 'AdminPasswordThatNobodyMaySee', PATH: process.env.PATH };
-    await promisify(execFile)(PYTHON, ['-c', SQL, this.uri(database), JSON.stringify(statements)], { env, timeout: LIMIT_MS });
+    await this.answers(database, ...statements);
     return true;
+  }
+
+  /** The first column of what the last of these statements answers to the superuser. */
+  public answers(database: string, ...statements: string[][]): Promise<unknown[]> {
+    return answers(this.uri(database), { PGUSER: this.superuser.user, PGPASSWORD: this.superuser.password }, ...statements);
+  }
+}
+
+/** The first column of what the last of these statements answers to a user; each has its parameters with it. */
+export async function answers(uri: string, user: Environment, ...statements: string[][]): Promise<unknown[]> {
+  const command = ['-c', SQL, uri.replace('+psycopg2', ''), JSON.stringify(statements)];
+  const { stdout } = await promisify(execFile)(PYTHON, command, { env: { PATH: process.env.PATH, ...user }, timeout: LIMIT_MS });
+  return JSON.parse(stdout) as unknown[];
+}
+
+/** Whether somebody takes connections at a port. */
+function listens(port: number): Promise<true> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('error', reject).once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}
+
+const PGBOUNCER = 'apt-get install pgbouncer, or set PGBOUNCER_BIN to one';
+
+/** A PgBouncer on loopback before a PostgreSQL: a connection to the server is a client's for a transaction, and then another's. */
+export class PgBouncer {
+  public static async start(postgres: Postgres, passwords: { [user: string]: string }, poolSize = 20): Promise<PgBouncer> {
+    const binary = program('PGBOUNCER_BIN', existsSync('/usr/sbin/pgbouncer') ? '/usr/sbin/pgbouncer' : 'pgbouncer', PGBOUNCER);
+    const user = unprivileged();
+    const port = await freePort();
+    const users = Object.entries(passwords).map(([name, password]) => `"${name}" "${password}"\n`);
+    const directory = scratch({ 'users.txt': users.join('') });
+    const settings = {
+      listen_addr: '127.0.0.1',
+      listen_port: port,
+      unix_socket_dir: '',
+      auth_type: 'scram-sha-256',
+      auth_file: join(directory, 'users.txt'),
+      pool_mode: 'transaction',
+      default_pool_size: poolSize,
+      max_client_conn: 500,
+    };
+    const ini = ['[databases]', `* = host=127.0.0.1 port=${postgres.port}`, '[pgbouncer]', ...Object.entries(settings).map(([name, value]) => `${name} = ${value}`), ''];
+    writeFileSync(join(directory, 'pgbouncer.ini'), ini.join('\n'));
+    if (user.uid !== undefined) for (const name of ['', 'users.txt', 'pgbouncer.ini']) chownSync(join(directory, name), user.uid, user.gid!);
+    const child = start([binary, join(directory, 'pgbouncer.ini')], {}, user);
+    await until(`PgBouncer at port ${port}`, () => listens(port));
+    return new PgBouncer(port, child);
+  }
+
+  private constructor(
+    public readonly port: number,
+    private readonly child: ChildProcess,
+  ) {}
+
+  public uri(database: string): string {
+    return `postgresql+psycopg2://127.0.0.1:${this.port}/${database}`;
+  }
+
+  public async stop(): Promise<void> {
+    await end(this.child, 'SIGINT');
   }
 }
 

@@ -4,12 +4,11 @@ import { Construct } from 'constructs';
 import { Credentials, ICredentials, Minio, Postgres, StoreOptions } from '../../lib';
 import { Connections } from '../../lib/kube/connections';
 import { PropChecks } from '../../lib/validation/prop-checks';
-import { BOOTSTRAP_DEADLINE, STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName, withoutSecrets } from '../../lib/store/store';
+import { STORE_RESOURCES, STORE_SIZE, checkSecretNamespaces, storeName, withoutSecrets } from '../../lib/store/store';
 import { containers, faults, get, workloads } from '../helpers';
 
 test('the documented defaults', () => {
   expect(STORE_SIZE.toGibibytes()).toBe(10);
-  expect(BOOTSTRAP_DEADLINE.toMinutes()).toBe(10);
   expect(STORE_RESOURCES).toEqual({
     cpuRequest: '100m',
     cpuLimit: '1',
@@ -72,7 +71,7 @@ describe('withoutSecrets', () => {
     expect(rest).toEqual({ one: undefined, other: 5 });
     expect(messages).toEqual([
       expect.stringMatching(
-        /^\[test\/Part\] one: got an object with .+\. Rule: credentials are a Secret and the keys .+\. Fix: pass Credentials\.fromSecret\(…\) with this object, or Credentials\.fromSecretName\(…\) with its name\.$/,
+        /^\[test\/Part\] one: got the construct "test\/Secret"\. Rule: credentials are a Secret and the keys .+\. Fix: pass Credentials\.fromSecret\(…\) with this object, or Credentials\.fromSecretName\(…\) with its name\.$/,
       ),
     ]);
   });
@@ -190,7 +189,7 @@ describe.each<[string, 'minio' | 'postgres', (scope: Construct, props?: StoreOpt
     const chart = Testing.chart();
     const secret = new plus.Secret(Testing.chart(), 'Secret');
     store(chart, { credentials: secret } as unknown as StoreOptions);
-    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Store\] credentials: got an object with .* Fix: pass Credentials\.fromSecret\(…\) with this object, or .*$/)]);
+    expect(faults(chart)).toEqual([expect.stringMatching(/^\[test\/Store\] credentials: got the construct "test\/Secret"\. .* Fix: pass Credentials\.fromSecret\(…\) with this object, or .*$/)]);
   });
 
   test('an empty storage class, which turns dynamic volumes off, is kept', () => {

@@ -50,9 +50,38 @@ describe('extraArgs', () => {
   });
 
   test.each(['--gunicorn-opts=--timeout 60', '--gunicorn-opts', '--waitress-opts=--threads=4'])('%s is refused, as MLflow refuses it beside --allowed-hosts', (arg) => {
-    expect(wrong({ extraArgs: ['--dev', arg] })).toEqual([
+    expect(wrong({ extraArgs: ['--secrets-cache-ttl=30', arg] })).toEqual([
       told('extraArgs[1]', JSON.stringify(arg), UVICORN_ONLY, 'leave it out; --uvicorn-opts takes options of the server'),
     ]);
+  });
+
+  test.each<[string, string, string]>([
+    ['--disable-security-middleware', 'any web page', 'settings.corsAllowedOrigins'],
+    ['--artifacts-only', 'no experiments, runs and models', 'leave it out'],
+    ['--dev', 'developers of MLflow', 'LogLevel.DEBUG'],
+    ['--read-replica-backend-store-uri=postgresql://replica/runs', 'the store knows', 'readReplica'],
+    ['--app-name=basic-auth', 'an administrator and tables', 'Login.basicAuth()'],
+  ])('%s is refused, with a reason', (arg, rule, fix) => {
+    expect(wrong({ extraArgs: ['--enable-workspaces', arg] })).toEqual([told('extraArgs[1]', JSON.stringify(arg), rule, fix)]);
+  });
+
+  test('a login by hand is refused, however it is written', () => {
+    expect(wrong({ extraArgs: ['--app-name', 'basic-auth'] })).toEqual([told('extraArgs[0]', '"--app-name"', 'an administrator and tables', 'Login.basicAuth()')]);
+    expect(wrong({ extraArgs: ['--app-name', 'mine'] })).toEqual([]);
+  });
+
+  test.each<[string, string]>([
+    ['MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE', 'any web page'],
+    ['MLFLOW_ARTIFACTS_ONLY', 'no experiments, runs and models'],
+    ['_MLFLOW_SERVER_ARTIFACTS_ONLY', 'MLflow sets it itself'],
+    ['_MLFLOW_STATIC_PREFIX', 'MLflow sets it itself'],
+    ['MLFLOW_BASIC_AUTH_FAIL_CLOSED', 'past their permissions'],
+    ['MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH', 'past their permissions'],
+    ['MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV', 'its own variables and files'],
+    ['MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE', 'its own variables and files'],
+    ['PREVIOUS_KEK_PASSPHRASE', 'the same in all processes'],
+  ])('the variable %s is refused, with a reason', (name, rule) => {
+    expect(wrong({ extraEnv: [{ name, value: 'true' }] })).toEqual([told('extraEnv[0]', JSON.stringify(name), rule, 'leave it out')]);
   });
 
   test('the variable of the same meaning is refused, too', () => {
@@ -62,18 +91,18 @@ describe('extraArgs', () => {
   });
 
   test('a flag of the user may stand there several times', () => {
-    const extraArgs = ['--uvicorn-opts=--a', '--dev', '--uvicorn-opts=--b'];
+    const extraArgs = ['--uvicorn-opts=--a', '--secrets-cache-ttl=30', '--uvicorn-opts=--b'];
     expect(mlflow({ extraArgs }).args.slice(-3)).toEqual(extraArgs);
   });
 
   test('the value of a flag is not looked at, each flag is', () => {
-    expect(wrong({ extraArgs: ['--dev', '--port', '5001', '--workers', '2'] })).toEqual([
+    expect(wrong({ extraArgs: ['--secrets-cache-ttl=30', '--port', '5001', '--workers', '2'] })).toEqual([
       byProp(1, '--port', '--port', 'port'),
       byProp(3, '--workers', '--workers', 'workers'),
     ]);
   });
 
-  test.each(['--dev', '--expose-prometheus=/tmp/metrics', '--hostname=x', '--port-range=1', '--workers-per-core=1', 'mlflow', '/tmp/-p', '--app-name=basic-auth'])(
+  test.each(['--secrets-cache-ttl=30', '--expose-prometheus=/tmp/metrics', '--hostname=x', '--port-range=1', '--workers-per-core=1', 'mlflow', '/tmp/-p', '--app-name=mine', '--enable-workspaces', '--secrets-cache-max-size=10'])(
     '%s is taken',
     (arg) => {
       expect(wrong({ extraArgs: [arg] })).toEqual([]);
@@ -88,7 +117,9 @@ describe('extraEnv', () => {
     );
   const byProp = (name: string, prop: string) => repeats(0, name, `the prop ${prop}`, `leave it out and use the prop ${prop}`);
   const byItself = (index: number, name: string) => repeats(index, name, 'the construct itself', 'leave it out');
-  const PLUGIN = '[test/TrackingServer/ProxiedArtifacts]';
+  const PLUGIN = '[test/TrackingServer/PluginFolder]';
+  const GUARD = '[test/TrackingServer/Guard]';
+  const encrypts = (name: string, fix: string) => told('extraEnv[0]', JSON.stringify(name), 'it has to be the same in all processes', fix);
   const OWNERS: { [name: string]: string } = {
     AWS_ACCESS_KEY_ID: byProp('AWS_ACCESS_KEY_ID', 'artifactStore'),
     MLFLOW_S3_ENDPOINT_URL: byProp('MLFLOW_S3_ENDPOINT_URL', 'artifactStore'),
@@ -96,9 +127,22 @@ describe('extraEnv', () => {
     PGPASSWORD: byProp('PGPASSWORD', 'backendStore'),
     MLFLOW_WORKERS: byProp('MLFLOW_WORKERS', 'workers'),
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION: byProp('MLFLOW_SERVER_ENABLE_JOB_EXECUTION', 'settings.jobExecution'),
-    PYTHONPATH: repeats(0, 'PYTHONPATH', PLUGIN, `leave it out, or leave ${PLUGIN} out`),
+    MLFLOW_DISABLE_TELEMETRY: byProp('MLFLOW_DISABLE_TELEMETRY', 'settings.telemetry'),
+    MLFLOW_MODEL_CATALOG_URI: byProp('MLFLOW_MODEL_CATALOG_URI', 'settings.modelCatalogUri'),
+    UVICORN_TIMEOUT_KEEP_ALIVE: byProp('UVICORN_TIMEOUT_KEEP_ALIVE', 'settings.keepAlive'),
+    MLFLOW_SQLALCHEMYSTORE_POOL_SIZE: byProp('MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', 'settings.connectionPool.size'),
+    MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW: byProp('MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', 'settings.connectionPool.maxOverflow'),
+    ...Object.fromEntries(['PYTHONPATH', 'UVICORN_HTTP', 'APP_LAYERS'].map((name) => [name, repeats(0, name, PLUGIN, `leave it out, or leave ${PLUGIN} out`)])),
+    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN: byProp('UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN', 'pod.terminationGracePeriod'),
     HOME: byItself(0, 'HOME'),
     MALLOC_ARENA_MAX: byItself(0, 'MALLOC_ARENA_MAX'),
+    PYTHONNOUSERSITE: byItself(0, 'PYTHONNOUSERSITE'),
+    ...Object.fromEntries(
+      ['GUARD_ASSISTANT', 'GUARD_MAX_BODY_BYTES', 'GUARD_OWN_PLACES', 'MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX'].map((name) => [name, repeats(0, name, GUARD, `leave it out, or leave ${GUARD} out`)]),
+    ),
+    MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: encrypts('MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY', 'the prop secrets.secretName'),
+    MLFLOW_CRYPTO_KEK_PASSPHRASE: encrypts('MLFLOW_CRYPTO_KEK_PASSPHRASE', 'the prop secrets.secretName'),
+    MLFLOW_CRYPTO_KEK_VERSION: encrypts('MLFLOW_CRYPTO_KEK_VERSION', 'the prop secrets.kekVersion'),
   };
 
   test.each<string>(namesOf(mlflow().env))('%s is managed', (name) => {
@@ -157,7 +201,7 @@ describe('extraEnv', () => {
 
   test('PYTHONPATH is free where there is no plugin', () => {
     const extraEnv = [{ name: 'PYTHONPATH', value: '/mine' }];
-    expect(wrong({ extraEnv, artifactTransfer: ArtifactTransfer.DIRECT })).toEqual([]);
+    expect(wrong({ extraEnv, artifactTransfer: ArtifactTransfer.DIRECT, guard: { enabled: false } })).toEqual([]);
   });
 
   test.each<[unknown, string]>([
@@ -176,6 +220,14 @@ describe('extraEnv', () => {
           'Fix: pass a name such as "MLFLOW_LOGGING_LEVEL".',
       ),
     ]);
+  });
+
+  test.each<[unknown, string]>([
+    [5, 'a number'],
+    [true, 'a boolean'],
+    [{}, 'an object with nothing in it'],
+  ])('the value %j is no text', (value, got) => {
+    expect(wrong({ extraEnv: [{ name: 'A', value: value as string }] })).toEqual([told('extraEnv[0].value', got, 'the value of a variable is a text', 'such as "5" or "true"')]);
   });
 
   test.each(['A', '_', 'a.b-c_D9', 'MLFLOW_LOGGING_LEVEL'])('the name %s is taken', (name) => {

@@ -13,6 +13,8 @@ const podOf = (objects: Manifests) => get(objects, 'Deployment', 'mlflow').spec.
 const policy = (objects: Manifests) => get(objects, 'NetworkPolicy', 'mlflow').spec;
 const startSeconds = ({ startupProbe }: Manifests[number]): number => startupProbe.periodSeconds * startupProbe.failureThreshold;
 
+const GUARD = ['GUARD_ASSISTANT', 'GUARD_MAX_BODY_BYTES', 'GUARD_OWN_PLACES', 'MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX'];
+
 describe('addFlag and addVariable', () => {
   test('stand behind those of the server, in the order in which they are added', () => {
     const [before, [after]] = [
@@ -31,11 +33,11 @@ describe('addFlag and addVariable', () => {
       }),
     ];
     expect(after.args).toEqual([...before.args, '--second=2', '--first']);
-    expect(namesOf(after.env)).toEqual([...namesOf(before.env.slice(0, -2)), 'SECOND', 'FIRST', 'HOME', 'MALLOC_ARENA_MAX']);
+    expect(namesOf(after.env)).toEqual([...namesOf(before.env.slice(0, -3)), 'SECOND', 'FIRST', 'HOME', 'MALLOC_ARENA_MAX', 'PYTHONNOUSERSITE']);
   });
 
   test('the order is fixed: the mission, settings of MLflow, add-ons as they come, the process, the user', () => {
-    const props = { settings: { logLevel: 'INFO', staticPrefix: '/ml' }, extraArgs: ['--dev'], extraEnv: [{ name: 'AAA', value: '1' }] };
+    const props = { settings: { logLevel: 'INFO', staticPrefix: '/ml' }, extraArgs: ['--enable-workspaces'], extraEnv: [{ name: 'AAA', value: '1' }] };
     const names = (first: 'metrics' | 'login') =>
       mlflow(props, (it, chart) => {
         const add = { metrics: () => new Metrics(chart, 'Metrics', { server: it }), login: () => new BasicAuth(chart, 'Login', { server: it }) };
@@ -44,15 +46,16 @@ describe('addFlag and addVariable', () => {
       });
     const login = ['MLFLOW_AUTH_CONFIG_PATH', 'MLFLOW_AUTH_ADMIN_USERNAME', 'MLFLOW_AUTH_ADMIN_PASSWORD', 'MLFLOW_FLASK_SERVER_SECRET_KEY'];
     const mission = ['AWS_ACCESS_KEY_ID', 'MLFLOW_S3_ENDPOINT_URL', 'PGUSER', 'PGPASSWORD'];
-    const settings = ['MLFLOW_WORKERS', 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', 'MLFLOW_STATIC_PREFIX', 'MLFLOW_LOGGING_LEVEL', 'MLFLOW_UVICORN_OPTS'];
-    const own = ['PYTHONPATH', 'STARTUP_DEPLOYMENT', 'STARTUP_DEADLINE_SECONDS', 'STARTUP_ARTIFACT_TRANSFER', 'STARTUP_SOURCES'];
-    const last = ['HOME', 'MALLOC_ARENA_MAX', 'AAA'];
+    const settings = ['MLFLOW_WORKERS', 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', 'MLFLOW_DISABLE_TELEMETRY', 'MLFLOW_STATIC_PREFIX', 'MLFLOW_LOGGING_LEVEL', 'MLFLOW_UVICORN_OPTS', 'UVICORN_TIMEOUT_KEEP_ALIVE', 'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', 'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', 'MLFLOW_MODEL_CATALOG_URI', 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN'];
+    const encryption = ['MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY', 'MLFLOW_CRYPTO_KEK_PASSPHRASE', 'MLFLOW_CRYPTO_KEK_VERSION'];
+    const own = ['PYTHONPATH', 'UVICORN_HTTP', 'APP_LAYERS', 'STARTUP_DEPLOYMENT', 'STARTUP_DEADLINE_SECONDS', 'STARTUP_ARTIFACT_TRANSFER', 'STARTUP_SOURCES', ...GUARD, ...encryption];
+    const last = ['HOME', 'MALLOC_ARENA_MAX', 'PYTHONNOUSERSITE', 'AAA'];
     const [one, other] = [names('metrics'), names('login')];
     const metrics = namesOf(one.env).filter((name) => ![...mission, ...settings, ...own, ...login, ...last].includes(name));
     expect(metrics).toContain('MLFLOW_EXPOSE_PROMETHEUS');
     expect(namesOf(one.env)).toEqual([...mission, ...settings, ...own, ...metrics, ...login, ...last]);
     expect(namesOf(other.env)).toEqual([...mission, ...settings, ...own, ...login, ...metrics, ...last]);
-    const flags = ['mlflow', 'server', '--host', '--port', '--backend-store-uri', '--artifacts-destination', '--default-artifact-root', '--serve-artifacts', '--allowed-hosts', '--app-name', '--dev'];
+    const flags = ['mlflow', 'server', '--host', '--port', '--backend-store-uri', '--artifacts-destination', '--default-artifact-root', '--serve-artifacts', '--allowed-hosts', '--app-name', '--enable-workspaces'];
     expect(one.args.map((arg: string) => arg.split('=')[0])).toEqual(flags);
     expect(other.args).toEqual(one.args);
   });
@@ -76,7 +79,7 @@ describe('addFlag and addVariable', () => {
   const variable = (name: string): Add => (it, owner) => it.addVariable(owner, { name, value: '1' });
 
   describe.each<[string, Add, Add, string, string]>([
-    ['a flag', flag('--dev'), flag('--dev'), 'addFlag', '--dev'],
+    ['a flag', flag('--enable-workspaces'), flag('--enable-workspaces'), 'addFlag', '--enable-workspaces'],
     ['a flag of another value', flag('--app-name=a'), flag('--app-name=b'), 'addFlag', '--app-name'],
     ['a variable', variable('MINE'), variable('MINE'), 'addVariable', 'MINE'],
     ['the flag of a variable', variable('MLFLOW_EXPOSE_PROMETHEUS'), flag('--expose-prometheus=/tmp/a'), 'addFlag', '--expose-prometheus'],
@@ -103,7 +106,7 @@ describe('addFlag and addVariable', () => {
     ['setting', variable('MLFLOW_WORKERS'), 'addVariable', 'the prop workers'],
     ['setting that is left out', flag('--static-prefix=/a'), 'addFlag', 'the prop settings.staticPrefix'],
     ['variable of the process', variable('HOME'), 'addVariable', 'the construct itself'],
-    ['variable of the plugin', variable('PYTHONPATH'), 'addVariable', '[test/TrackingServer/ProxiedArtifacts]'],
+    ['variable of the plugin', variable('PYTHONPATH'), 'addVariable', '[test/TrackingServer/PluginFolder]'],
     ['variable of the preflight', variable('STARTUP_DEADLINE_SECONDS'), 'addVariable', '[test/TrackingServer/Preflight]'],
   ])('an add-on sets no %s', (_, add, port, owner) => {
     expect(faulty((it, one) => add(it, one))).toEqual([expect.stringContaining(`${owner} sets this one`)]);
@@ -118,7 +121,7 @@ describe('addFlag and addVariable', () => {
 
 describe('addVolume', () => {
   const volume = { name: 'ca', configMap: { name: 'ca' } };
-  const mount = { name: 'ca', mountPath: '/etc/ca', readOnly: true };
+  const mount = { name: 'ca', mountPath: '/etc/ca' };
 
   test('mounts it into the server', () => {
     const { spec } = podOf(on((it, mine) => it.addVolume(mine, volume, mount, { ...mount, mountPath: '/etc/again' })));
@@ -131,7 +134,7 @@ describe('addVolume', () => {
     ['a name of another add-on', volume, [], 'volume ca', '[test/One]'],
     ['a name of the server', { name: 'tmp', emptyDir: {} }, [], 'volume tmp', 'the server itself'],
     ['a path of the server', { name: 'mine', emptyDir: {} }, [{ name: 'mine', mountPath: '/tmp' }], 'mount /tmp', 'the server itself'],
-    ['a path of the plugin', { name: 'mine', emptyDir: {} }, [{ name: 'mine', mountPath: '/app/plugins' }], 'mount /app/plugins', '[test/TrackingServer/ProxiedArtifacts]'],
+    ['a path of the plugin', { name: 'mine', emptyDir: {} }, [{ name: 'mine', mountPath: '/app/plugins/app_layers' }], 'mount /app/plugins/app_layers', '[test/TrackingServer/PluginFolder]'],
   ])('takes not %s', (_, second, mounts, got, owner) => {
     expect(faulty((it, one, other) => (it.addVolume(one, volume), it.addVolume(other, second as k8s.Volume, ...(mounts as k8s.VolumeMount[]))))).toEqual([
       told('addVolume', `"${got}"`, `and ${owner} has this one`, 'take another', 'Other'),
@@ -252,7 +255,7 @@ describe('allowStartup and allowTermination', () => {
 
   test('time to stop is the longest that somebody needs', () => {
     const grace = (times: number[], pod?: object) => podOf(on((it) => times.forEach((time) => it.allowTermination(Duration.seconds(time))), { pod })).spec.terminationGracePeriodSeconds;
-    expect([grace([]), grace([60]), grace([600, 300]), grace([60], { terminationGracePeriod: Duration.minutes(30) }), grace([60], { terminationGracePeriod: Duration.seconds(30) })]).toEqual([120, 120, 600, 1800, 60]);
+    expect([grace([]), grace([60]), grace([600, 300]), grace([60], { terminationGracePeriod: Duration.minutes(30) }), grace([60], { terminationGracePeriod: Duration.seconds(30) })]).toEqual([240, 240, 600, 1800, 60]);
   });
 });
 
@@ -304,7 +307,7 @@ test('what an add-on reads of the server is what will stand in the pod', () => {
   it.addSidecar(new Construct(chart, 'Mine'), { name: 'log', image: 'log:1' });
   const { spec } = podOf(Testing.synth(chart));
   expect(namesOf(it.environment)).toEqual(namesOf(spec.containers[0].env));
-  expect(namesOf(it.containers)).toEqual(namesOf(spec.containers));
+  expect(namesOf(it.podSpec.containers)).toEqual(namesOf(spec.containers));
   expect(it.options.extraEnv).toEqual([{ name: 'MINE', value: '1' }]);
 });
 

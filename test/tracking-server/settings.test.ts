@@ -11,7 +11,6 @@ test('none of them leaves a variable where it is not given', () => {
   for (const name of ['MLFLOW_STATIC_PREFIX', 'MLFLOW_SERVER_CORS_ALLOWED_ORIGINS', 'MLFLOW_SERVER_X_FRAME_OPTIONS', 'MLFLOW_LOGGING_LEVEL', 'MLFLOW_UVICORN_OPTS', 'MLFLOW_EXPOSE_PROMETHEUS']) {
     expect(names({})).not.toContain(name);
   }
-  expect(names({}).filter((name) => name.includes('SQLALCHEMY'))).toEqual([]);
 });
 
 describe('staticPrefix', () => {
@@ -24,7 +23,7 @@ describe('staticPrefix', () => {
     expect(containers(get(synth(props), 'Deployment', 'mlflow-monitor'))[0].readinessProbe.httpGet.path).toBe('/ready');
   });
 
-  test.each(['mlflow', '/', '/mlflow/', '//a', '/a b', '/a?b', '/ä', '/a/$(HOME)', 5, {}])('cannot be %j', (staticPrefix) => {
+  test.each(['mlflow', '/', '/mlflow/', '//a', '/a b', '/a?b', '/ä', '/a/$(HOME)', '/..', '/a/./b', 5, {}])('cannot be %j', (staticPrefix) => {
     expect(wrongOf({ staticPrefix })).toEqual([told('settings.staticPrefix', JSON.stringify(staticPrefix), 'a prefix begins with "/", does not end with it', 'pass a path such as "/mlflow"')]);
   });
 
@@ -36,6 +35,15 @@ describe('staticPrefix', () => {
       told('extraArgs[0]', '"--static-prefix=/a"', 'set by the prop settings.staticPrefix', 'use the prop settings.staticPrefix'),
     ]);
   });
+});
+
+test('keepAlive is longer than that of load balancers, and leaves the options of uvicorn to the user', () => {
+  expect(valueOf(on({}), 'UVICORN_TIMEOUT_KEEP_ALIVE')).toBe('620');
+  expect(valueOf(on({ keepAlive: Duration.minutes(2) }), 'UVICORN_TIMEOUT_KEEP_ALIVE')).toBe('120');
+  expect(wrong({ extraArgs: ['--uvicorn-opts=--timeout-keep-alive=5'] })).toEqual([]);
+  expect(wrong({ extraArgs: ['--enable-workspaces'] })).toEqual([]);
+  expect(wrongOf({ keepAlive: 620 })).toEqual([told('settings.keepAlive', '620', 'a time span is a cdk8s Duration', 'Duration')]);
+  expect(wrong({ extraEnv: [{ name: 'UVICORN_TIMEOUT_KEEP_ALIVE', value: '5' }] })).toEqual([told('extraEnv[0]', '"UVICORN_TIMEOUT_KEEP_ALIVE"', 'which the prop settings.keepAlive sets', 'use the prop settings.keepAlive')]);
 });
 
 describe('corsAllowedOrigins', () => {
@@ -80,25 +88,6 @@ describe('logLevel', () => {
   });
 });
 
-describe('connectionPool', () => {
-  test('is told to SQLAlchemy', () => {
-    const container = on({ connectionPool: { size: 20, maxOverflow: 0, recycle: Duration.minutes(30) } });
-    expect(['POOL_SIZE', 'MAX_OVERFLOW', 'POOL_RECYCLE'].map((name) => valueOf(container, `MLFLOW_SQLALCHEMYSTORE_${name}`))).toEqual(['20', '0', '1800']);
-    expect(names({ connectionPool: { size: 3 } }).filter((name) => name.includes('SQLALCHEMY'))).toEqual(['MLFLOW_SQLALCHEMYSTORE_POOL_SIZE']);
-  });
-
-  test.each<[object, string, string, string]>([
-    [{ size: 0 }, 'size', '0', 'the number of connections is a whole number of 1 or more'],
-    [{ size: '5' }, 'size', '"5"', 'the number of connections is a whole number of 1 or more'],
-    [{ maxOverflow: -1 }, 'maxOverflow', '-1', 'the number of connections is a whole number of 0 or more'],
-    [{ maxOverflow: '0' }, 'maxOverflow', '"0"', 'the number of connections is a whole number of 0 or more'],
-    [{ recycle: 1800 }, 'recycle', '1800', 'a time span is a cdk8s Duration'],
-    [{ poolSize: 5 }, 'poolSize', 'a number', 'there is no prop of this name'],
-  ])('cannot be %j', (connectionPool, prop, got, rule) => {
-    expect(wrongOf({ connectionPool })).toEqual([told(`settings.connectionPool.${prop}`, got, rule, '')]);
-  });
-});
-
 describe('jobExecution', () => {
   test.each([true, false])('%s', (jobExecution) => {
     expect(valueOf(on({ jobExecution }), 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION')).toBe(String(jobExecution));
@@ -122,7 +111,7 @@ test('envFrom goes to the server only', () => {
   expect(containers(get(objects, 'Deployment', 'mlflow'))[0].envFrom).toEqual(envFrom);
   expect(containers(get(objects, 'Deployment', 'mlflow-monitor'))[0]).not.toHaveProperty('envFrom');
   expect(wrong({ envFrom: ['providers'] })).toEqual([told('envFrom[0]', 'a string', 'it is a list of sources', '{ secretRef: { name: "model-provider" } }')]);
-  expect(wrong({ envFrom: {} })).toEqual([told('envFrom', '{}', 'it is a list', '')]);
+  expect(wrong({ envFrom: {} })).toEqual([told('envFrom', 'an object with nothing in it', 'it is a list', '')]);
 });
 
 const SET: [string, object, string, string][] = [
@@ -144,8 +133,6 @@ test.each(SET.slice(1))('%s: flag and variable are free where it is left out', (
 
 test.each<[object, string, string]>([
   [{ logLevel: 'INFO' }, 'MLFLOW_LOGGING_LEVEL', 'logLevel'],
-  [{ connectionPool: { size: 1 } }, 'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', 'connectionPool.size'],
-  [{ connectionPool: { maxOverflow: 1 } }, 'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', 'connectionPool.maxOverflow'],
   [{ connectionPool: { recycle: Duration.minutes(1) } }, 'MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE', 'connectionPool.recycle'],
 ])('with %j the variable %s is managed, and free without', (settings, name, setting) => {
   const extraEnv = [{ name, value: 'mine' }];

@@ -11,7 +11,7 @@ import {
 } from '../../lib';
 import { START_MLFLOW_PY } from '../../lib/assets.generated';
 import { fingerprint } from '../../lib/kube/hash';
-import { Manifests, containers, faults, get, ofKind, shape } from '../helpers';
+import { Manifests, PATIENCE, containers, faults, get, ofKind, shape } from '../helpers';
 
 const backendStore: IBackendStore = {
   uri: 'postgresql://db.example.com/runs',
@@ -56,7 +56,7 @@ describe('on PostgreSQL and MinIO', () => {
       'server',
       '--host=0.0.0.0',
       '--port=5000',
-      '--backend-store-uri=postgresql://postgres.mlflow.svc.cluster.local:5432/mlflow',
+      `--backend-store-uri=postgresql+psycopg2://postgres.mlflow.svc.cluster.local:5432/mlflow${PATIENCE}`,
       '--artifacts-destination=s3://mlflow-bucket',
       '--default-artifact-root=mlflow-artifacts:/',
       '--serve-artifacts',
@@ -75,7 +75,15 @@ describe('on PostgreSQL and MinIO', () => {
       { name: 'PGPASSWORD', valueFrom: { secretKeyRef: { name: 'postgres-user', key: 'password' } } },
       { name: 'MLFLOW_WORKERS', value: '1' },
       { name: 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION', value: 'false' },
+      { name: 'MLFLOW_DISABLE_TELEMETRY', value: 'true' },
+      { name: 'UVICORN_TIMEOUT_KEEP_ALIVE', value: '620' },
+      { name: 'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', value: '10' },
+      { name: 'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', value: '111' },
+      { name: 'MLFLOW_MODEL_CATALOG_URI', value: 'file:///none' },
+      { name: 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN', value: '220' },
       { name: 'PYTHONPATH', value: '/app/plugins' },
+      { name: 'UVICORN_HTTP', value: 'app_layers.protocol:LayeredProtocol' },
+      { name: 'APP_LAYERS', value: 'proxied_artifacts.layer:wrap,mlflow_guard.layer:wrap' },
       { name: 'STARTUP_DEPLOYMENT', value: 'mlflow' },
       { name: 'STARTUP_DEADLINE_SECONDS', value: '300' },
       { name: 'STARTUP_ARTIFACT_TRANSFER', value: 'proxied' },
@@ -86,10 +94,20 @@ describe('on PostgreSQL and MinIO', () => {
           AWS_SECRET_ACCESS_KEY: 'key AWS_SECRET_ACCESS_KEY of Secret minio-user',
           PGUSER: 'key username of Secret postgres-user',
           PGPASSWORD: 'key password of Secret postgres-user',
+          MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: 'key webhook-key of Secret mlflow-server-secrets',
+          MLFLOW_CRYPTO_KEK_PASSPHRASE: 'key kek-passphrase-1 of Secret mlflow-server-secrets',
         }),
       },
+      { name: 'GUARD_ASSISTANT', value: 'false' },
+      { name: 'GUARD_MAX_BODY_BYTES', value: '33554432' },
+      { name: 'GUARD_OWN_PLACES', value: 'true' },
+      { name: 'MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX', value: '^((mlflow-artifacts|models|runs):|(dummy-source|prompt-template)$)' },
+      { name: 'MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY', valueFrom: { secretKeyRef: { name: 'mlflow-server-secrets', key: 'webhook-key' } } },
+      { name: 'MLFLOW_CRYPTO_KEK_PASSPHRASE', valueFrom: { secretKeyRef: { name: 'mlflow-server-secrets', key: 'kek-passphrase-1' } } },
+      { name: 'MLFLOW_CRYPTO_KEK_VERSION', value: '1' },
       { name: 'HOME', value: '/tmp' },
       { name: 'MALLOC_ARENA_MAX', value: '2' },
+      { name: 'PYTHONNOUSERSITE', value: '1' },
     ]);
   });
 });
@@ -150,7 +168,7 @@ describe('alone', () => {
   test('a pod that goes serves what still comes, well within its time', () => {
     const [, , program] = server.lifecycle.preStop.exec.command;
     expect(server.lifecycle).toEqual({ preStop: { exec: { command: ['python3', '-c', program] } } });
-    const seconds = Number(/^import time; time\.sleep\((\d+)\)$/.exec(program)?.[1]);
+    const seconds = Number(/^import time; open\("\/tmp\/stopping", "w"\)\.close\(\); time\.sleep\((\d+)\)$/.exec(program)?.[1]);
     expect(seconds).toBeGreaterThanOrEqual(5);
     expect(seconds).toBeLessThan(pod.spec.terminationGracePeriodSeconds / 2);
   });
@@ -172,7 +190,7 @@ describe('alone', () => {
     expect(tracking.startupScript.configMapName).toBe('ml-startup-script');
     expect(tracking.monitor?.deployment.name).toBe('ml-monitor');
     expect(tracking.preflight?.configMap.name).toBe('ml-preflight');
-    expect(tracking.proxiedArtifacts?.configMap.name).toBe('ml-plugins');
+    expect(tracking.proxiedArtifacts?.configMap.name).toBe('ml-transfer');
     expect(ApiObject.of(tracking)).toBe(tracking.deployment);
   });
 });
@@ -203,13 +221,28 @@ describe('options', () => {
       'PGUSER',
       'MLFLOW_WORKERS',
       'MLFLOW_SERVER_ENABLE_JOB_EXECUTION',
+      'MLFLOW_DISABLE_TELEMETRY',
+      'UVICORN_TIMEOUT_KEEP_ALIVE',
+      'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE',
+      'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW',
+      'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN',
       'PYTHONPATH',
+      'UVICORN_HTTP',
+      'APP_LAYERS',
       'STARTUP_DEPLOYMENT',
       'STARTUP_DEADLINE_SECONDS',
       'STARTUP_ARTIFACT_TRANSFER',
       'STARTUP_SOURCES',
+      'GUARD_ASSISTANT',
+      'GUARD_MAX_BODY_BYTES',
+      'GUARD_OWN_PLACES',
+      'MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX',
+      'MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY',
+      'MLFLOW_CRYPTO_KEK_PASSPHRASE',
+      'MLFLOW_CRYPTO_KEK_VERSION',
       'HOME',
       'MALLOC_ARENA_MAX',
+      'PYTHONNOUSERSITE',
       'ZZ',
     ]);
     expect(server.env.slice(0, 3)).toEqual([...artifactStore.environment, ...backendStore.environment]);
@@ -239,7 +272,7 @@ describe('options', () => {
   });
 
   test('terminationGracePeriod', () => {
-    expect(synth().pod.spec.terminationGracePeriodSeconds).toBe(120);
+    expect(synth().pod.spec.terminationGracePeriodSeconds).toBe(240);
     expect(synth({ pod: { terminationGracePeriod: Duration.minutes(10) } }).pod.spec.terminationGracePeriodSeconds).toBe(600);
   });
 
@@ -269,17 +302,28 @@ describe('options', () => {
   });
 
   test('name stands in the names of all objects', () => {
-    expect(synth({ name: 'team-a' }).objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([
+    expect(synth({ name: 'team-a' }).objects.map(({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{10}$/, '')}`)).toEqual([
       'ConfigMap team-a-startup-script',
       'Deployment team-a',
       'Service team-a-service',
       'Service team-a-server',
       'NetworkPolicy team-a',
-      'ConfigMap team-a-plugins',
+      'ConfigMap team-a-transfer',
+      'ConfigMap team-a-transfer-info',
+      'ConfigMap team-a-layers',
+      'ConfigMap team-a-guard',
       'ConfigMap team-a-preflight',
+      'ConfigMap team-a-preflight-relocate',
       'Deployment team-a-monitor',
       'Service team-a-monitor',
       'NetworkPolicy team-a-monitor',
+      'Secret team-a-server-secrets',
+      'ServiceAccount team-a-secrets',
+      'Role team-a-secrets',
+      'RoleBinding team-a-secrets',
+      'Job team-a-secrets',
+      'NetworkPolicy team-a-secrets',
+      'ConfigMap team-a-fill-secrets',
     ]);
   });
 
@@ -293,7 +337,7 @@ describe('options', () => {
       const startupScript = new StartupScript(chart, 'Script', { name: 'my-script', content });
       new TrackingServer(chart, 'TrackingServer', { backendStore, artifactStore, startupScript });
       const objects = Testing.synth(chart);
-      expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-plugins', 'mlflow-preflight']);
+      expect(ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['my-script', 'mlflow-transfer', 'mlflow-transfer-info', 'mlflow-layers', 'mlflow-guard', 'mlflow-preflight', 'mlflow-preflight-relocate', 'mlflow-fill-secrets']);
       const { spec, metadata } = get(objects, 'Deployment', 'mlflow').spec.template;
       expect(spec.volumes).toContainEqual({ name: 'startup-script', configMap: { name: 'my-script', defaultMode: 0o755 } });
       return metadata.annotations['checksum/startup-script'];
@@ -339,6 +383,6 @@ describe('faults', () => {
 
   test('the longest name still makes names within 63 characters', () => {
     const longest = (objects: Manifests) => Math.max(...objects.map(({ metadata }) => metadata.name.length));
-    expect(longest(synth({ name: 'a'.repeat(48) }).objects)).toBe(63);
+    expect(longest(synth({ name: 'a'.repeat(44) }).objects)).toBe(63);
   });
 });

@@ -1,7 +1,8 @@
 import { App, Chart, Duration, Size, Testing } from 'cdk8s';
 import { Construct } from 'constructs';
 import { Images, Minio, MlflowStack, Postgres, TrackingServer } from '../../lib';
-import { PropChecks, quantity } from '../../lib/validation/prop-checks';
+import { PropChecks } from '../../lib/validation/prop-checks';
+import { quantity } from '../../lib/validation/quantity';
 import { faults } from '../helpers';
 
 /** What synth says of one prop called `prop`, of a construct called Part. */
@@ -454,7 +455,7 @@ describe('size', () => {
   test.each([
     [Size.kibibytes(1), '1Ki'],
     [Size.mebibytes(512), '512Mi'],
-    [Size.gibibytes(0.5), '0.5Gi'],
+    [Size.gibibytes(0.5), '512Mi'],
     [Size.tebibytes(2), '2Ti'],
     [Size.pebibyte(1), '1Pi'],
   ])('%j is a quantity', (value, text) => {

@@ -20,7 +20,7 @@ import {
   StartupScript,
   TrackingServer,
 } from '../../lib';
-import { Fault } from '../../lib/validation/prop-checks';
+import { Fault } from '../../lib/validation/fault';
 import { described, shaped } from '../../lib/validation/prop-shape';
 import { faults } from '../helpers';
 

@@ -206,8 +206,11 @@ test('two tracking servers of the same name', () => {
   expect(faults(chart)).toEqual([
     '[test/Second] name: got ConfigMap "mlflow-startup-script" in namespace "mlflow", Deployment "mlflow" in namespace "mlflow", ' +
       'Service "mlflow-service" in namespace "mlflow", Service "mlflow-server" in namespace "mlflow", NetworkPolicy "mlflow" in namespace "mlflow", ' +
-      'ConfigMap "mlflow-plugins" in namespace "mlflow", ConfigMap "mlflow-preflight" in namespace "mlflow", ' +
+      'ConfigMap "mlflow-transfer" in namespace "mlflow", ConfigMap "mlflow-transfer-info" in namespace "mlflow", ConfigMap "mlflow-layers" in namespace "mlflow", ConfigMap "mlflow-guard" in namespace "mlflow", ' +
+      'ConfigMap "mlflow-preflight" in namespace "mlflow", ConfigMap "mlflow-preflight-relocate" in namespace "mlflow", ' +
       'Deployment "mlflow-monitor" in namespace "mlflow", Service "mlflow-monitor" in namespace "mlflow", NetworkPolicy "mlflow-monitor" in namespace "mlflow", ' +
+      'Secret "mlflow-server-secrets" in namespace "mlflow", ServiceAccount "mlflow-secrets" in namespace "mlflow", Role "mlflow-secrets" in namespace "mlflow", ' +
+      'RoleBinding "mlflow-secrets" in namespace "mlflow", Job "mlflow-secrets" in namespace "mlflow", NetworkPolicy "mlflow-secrets" in namespace "mlflow", ' +
       `which [test/First/StartupScript/ConfigMap] makes already. ${RULE} Fix: give each tracking server of the namespace, or each stack, its own name.`,
   ]);
 });

@@ -3,11 +3,15 @@
 start-mlflow.py doctor [--json]          all checks, against the running server; changes nothing
 start-mlflow.py doctor --client URL      for notebooks: is it this environment, or the experiment?
 start-mlflow.py monitor [FLAG...]        checks both stores again and again; health and metrics by HTTP
-start-mlflow.py gc [ARGUMENT...]         makes sure that the tracking server answers, then becomes mlflow gc
+start-mlflow.py gc [ARGUMENT...]         mlflow gc, where the tracking server answers, and past what cannot be deleted
+start-mlflow.py gc --orphans [--delete]  files in the bucket that belong to no run, logged model or trace any more
+start-mlflow.py gc --lost                what MLflow knows of, and whose files are not in the bucket any more
+start-mlflow.py relocate [--apply]       old experiments, which need a key: what would change, and the change
 start-mlflow.py causes                   the catalogue of causes, as a Markdown table
 
 Without the start script it is python3 /app/preflight instead, which also has
 check COMMAND [ARGUMENT...]              what the start script does before it becomes the command
+upgrade [--look] FLAG...                 upgrades an older schema of the database, once its backup is there
 """
 
 from __future__ import annotations
@@ -34,6 +38,14 @@ def main(command: str = "", *arguments: str) -> int:
         from preflight.gc import gc
 
         return gc(list(arguments))
+    if command == "relocate":
+        from preflight.relocate import relocate
+
+        return relocate(list(arguments))
+    if command == "upgrade":
+        from preflight.upgrade import upgrade
+
+        return upgrade(list(arguments))
     if command == "causes":
         from preflight.causes import catalogue
 
@@ -41,7 +53,7 @@ def main(command: str = "", *arguments: str) -> int:
     if command in ("-h", "--help"):
         print(__doc__, end="")
         return 0
-    known = "check, doctor, monitor, gc and causes"
+    known = "check, doctor, monitor, gc, relocate, upgrade and causes"
     print(f"ERROR: {command or 'nothing'} is no command of the preflight: it has {known}", file=sys.stderr)
     return 2
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from . import mlflow_doctor
+from . import gc_causes, lost_causes, mlflow_doctor, relocate_causes, schema_causes, secret_causes
+from .commands import COMMANDS, OTHERS
+from .exits import (
+    EXIT_CREDENTIALS,
+    EXIT_DATABASE_ABSENT,
+    EXIT_DATABASE_REFUSES,
+    EXIT_ENVIRONMENT,
+    EXIT_STORE_ABSENT,
+    EXIT_STORE_REFUSES,
+)
 from .mlflow_doctor import Cause, Problem, say
-
-EXIT_CREDENTIALS = 1
-EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 3
-EXIT_STORE_REFUSES = 4
-EXIT_STORE_ABSENT = 5
-EXIT_DATABASE_REFUSES = 6
-EXIT_DATABASE_ABSENT = 7
-EXIT_SCHEMA = 8
 
 MIN_PASSWORD_LENGTH = 12
 
@@ -24,22 +24,23 @@ CAUSES = {
         "{variable} not set!",
         "{source} has no value for it, so MLflow would find no, or half a pair of, credentials "
         "(NoCredentialsError, PartialCredentialsError).",
-        "Give {source} a value and restart the pod: kubectl rollout restart deployment/{deployment}",
+        "Give {source} a value and restart the pod.",
     ),
     "key-form": Cause(
         EXIT_ENVIRONMENT,
         "{variable} is not a key: it {form}",
         "The value in {source} was put there in a form that no S3 server knows; it would answer InvalidAccessKeyId "
         "or SignatureDoesNotMatch.",
-        "Put the plain value into {source} (kubectl create secret generic … --from-literal, or stringData) and restart the pod.",
+        "Put the plain value into {source} (kubectl create secret generic --from-literal, or stringData) and restart the pod.",
     ),
     "key-unknown": Cause(
         EXIT_STORE_REFUSES,
         "the artifact store does not know the access key id (InvalidAccessKeyId)",
         "The user was removed or disabled, MinIO's volume was lost and its users with it, its root user was changed, "
         "or the Secret has a key of another server{hint}.",
-        "Compare {source} with the users of the store (mc admin user ls). Of a generated Secret, make the user again: "
-        "kubectl delete job -l app.kubernetes.io/component=artifact-store-bootstrap, and apply the manifests.",
+        "Compare {source} with the users of the store (mc admin user ls). The bootstrap Job makes the user of a generated Secret "
+        "again, and its bucket: delete that Job, and apply the manifests. Where the volume was lost, so are the artifacts that "
+        "were in it: gc --lost names them, in the pod.",
     ),
     "endpoint-elsewhere": Cause(
         EXIT_STORE_REFUSES,
@@ -51,7 +52,8 @@ CAUSES = {
         EXIT_STORE_REFUSES,
         "the artifact store knows the access key id, but the secret key is wrong (SignatureDoesNotMatch)",
         "AWS_SECRET_ACCESS_KEY is not the one of this user: it was rotated in one place only, or cut off when it was copied.",
-        "Put the secret key of the user into {secret_source} and restart the pod, or set it in the store: mc admin user add.",
+        "Put the secret key of the user into {secret_source} and restart the pod. With MinIO of the stack, the bootstrap Job "
+        "gives the user the key that is in the Secret: delete that Job, and apply the manifests.",
     ),
     "session-token": Cause(
         EXIT_STORE_REFUSES,
@@ -79,6 +81,13 @@ CAUSES = {
         "Take the path out of MLFLOW_S3_ENDPOINT_URL; the bucket stands in --artifacts-destination (the prop artifactStore "
         "sets both).",
     ),
+    "endpoint-path": Cause(
+        EXIT_STORE_REFUSES,
+        'the artifact store does not take the signature of a request to the path "{path}" ({answer_code})',
+        "The signature is over the path. Something before the store takes it away or changes it, or the secret key is wrong.",
+        "Give the endpoint of the store itself, or let the proxy hand the path on as it is; else compare {secret_source} with "
+        "the secret key of the user.",
+    ),
     "clock": Cause(
         EXIT_STORE_REFUSES,
         "the clocks of this node and of the artifact store differ too much (RequestTimeTooSkewed)",
@@ -104,6 +113,20 @@ CAUSES = {
         "MLflow reads it as a JSON object of arguments for each upload.",
         # not two braces side by side: Helm, which the manifests may go through, takes them for its own
         'Correct it, for example {\x7b"ServerSideEncryption": "AES256"}\x7d, or remove it (prop extraEnv).',
+    ),
+    "delete-md5": Cause(
+        EXIT_STORE_REFUSES,
+        "the artifact store wants a Content-MD5 to delete objects ({answer_code})",
+        "MLflow deletes by DeleteObjects, to which boto3 since 1.36 adds a CRC32 instead, and nothing could ever be deleted: no "
+        "artifact by a user, and none by mlflow gc.",
+        "Take a version of the store that knows the checksums of today's S3 clients, or an image of MLflow with boto3 below 1.36 "
+        "(prop image).",
+    ),
+    "delete-objects": Cause(
+        EXIT_STORE_REFUSES,
+        "the artifact store does not delete objects as MLflow asks it to ({answer_code})",
+        "MLflow deletes by DeleteObjects (POST ?delete), and this store, or a proxy before it, does not know it or has it shut.",
+        "Take a version of the store that has it, or let the request through.",
     ),
     "proxy": Cause(
         EXIT_ENVIRONMENT,
@@ -185,7 +208,7 @@ CAUSES = {
         EXIT_STORE_ABSENT,
         "the artifact store denies access to bucket {bucket} (AccessDenied)",
         "The bucket does not exist (a user with few rights is not told), or the policy of the user does not have it.",
-        "Make the bucket, or attach a policy for it to the user: kubectl logs job/… of component artifact-store-bootstrap.",
+        "Make the bucket, or attach a policy for it to the user. The log of the bootstrap Job says whether it could.",
         passing=True,
     ),
     "bucket-missing": Cause(
@@ -199,7 +222,7 @@ CAUSES = {
         EXIT_STORE_ABSENT,
         "the artifact store does not answer",
         "It is not running, is not ready yet, has another name or port, or a NetworkPolicy is in the way.",
-        "See the pods and the Service of the store (kubectl get pods,service), and MLFLOW_S3_ENDPOINT_URL.",
+        "See the pods and the Service of the store, and MLFLOW_S3_ENDPOINT_URL. A pod that is Pending says why in its events.",
         passing=True,
     ),
     "store-full": Cause(
@@ -226,14 +249,15 @@ CAUSES = {
         EXIT_DATABASE_ABSENT,
         "the database does not answer",
         "It is not running, is not ready yet, has another name or port, or a NetworkPolicy is in the way.",
-        "See the pods and the Service of the database (kubectl get pods,service), and {uri_source}.",
+        "See the pods and the Service of the database, and {uri_source}. A pod that is Pending says why in its events.",
         passing=True,
     ),
     "database-refuses": Cause(
         EXIT_DATABASE_REFUSES,
         "the database refuses the user",
         "{login} is not what the database has: it was changed in one place only, or the Secret has white space in it.",
-        "Correct {password_source}, or the user in the database ({alter_user}), and restart the pod.",
+        "Correct {password_source}, or the user in the database ({alter_user}), and restart the pod. With a PostgreSQL of the "
+        "stack, the bootstrap Job sets the password that is in the Secret: delete that Job, and apply the manifests.",
     ),
     "database-certificate": Cause(
         EXIT_DATABASE_REFUSES,
@@ -253,8 +277,8 @@ CAUSES = {
         EXIT_ENVIRONMENT,
         "this Python cannot use {uri_source}: {form}",
         "The URI asks for a dialect or driver that the image does not have.",
-        "Use one that it has: postgresql:// (psycopg since SQLAlchemy 2.1, psycopg2 before), mysql+pymysql:// or "
-        "mssql+pymssql://. Images with the suffix -full have them all.",
+        "Use one that it has: postgresql+psycopg2://, mysql+pymysql:// or mssql+pymssql://. Images with the suffix -full have "
+        "them all.",
     ),
     "database-uri-form": Cause(
         EXIT_ENVIRONMENT,
@@ -285,7 +309,7 @@ CAUSES = {
         EXIT_DATABASE_REFUSES,
         "the server has no such database",
         "The database was never made, was dropped, or has another name in {uri_source}.",
-        "Make it (CREATE DATABASE … OWNER …), or correct the name (prop database of the store).",
+        "Make it (CREATE DATABASE ... OWNER ...), or correct the name (prop database of the store).",
     ),
     "database-init": Cause(
         EXIT_DATABASE_REFUSES,
@@ -293,25 +317,7 @@ CAUSES = {
         "The lines above say why; most often the user may not make tables in it.",
         "{own_database}",
     ),
-    "schema-older": Cause(
-        EXIT_SCHEMA,
-        "the schema of the database is older than this MLflow: it is at revision {actual}, MLflow wants {wanted}",
-        "MLflow would change the schema at its start, without asking and with no way back.",
-        "Take a backup, then upgrade: set the prop preflight.upgradeSchema of TrackingServer (or run mlflow db upgrade). "
-        "To stay, use the image that the database was made with.",
-    ),
-    "schema-newer": Cause(
-        EXIT_SCHEMA,
-        "the schema of the database is newer than this MLflow: it is at revision {actual}, MLflow has {wanted}",
-        "The image was rolled back, or another server with a newer one shares the database.",
-        "Use the newer image again, or restore the backup that was taken before the upgrade.",
-    ),
-    "schema-upgrade": Cause(
-        EXIT_SCHEMA,
-        "the schema of the database could not be upgraded",
-        "The lines above say why. Before it failed, the upgrade may have changed some of the tables.",
-        "Restore the backup that was taken before, and mend what the lines above name.",
-    ),
+    **schema_causes.CAUSES,
     "login-missing": Cause(
         EXIT_CREDENTIALS,
         "{variable} not set!",
@@ -330,12 +336,7 @@ CAUSES = {
         "MLflow reads default_permission and database_uri from section [mlflow] of this file.",
         "Mount the file (Login.basicAuth does), or correct it.",
     ),
-    "gc-missing": Cause(
-        EXIT_USAGE,
-        "{variable} not set!",
-        "Without it mlflow gc would delete the rows of another store, or the rows only and leave the artifacts.",
-        "Set {variable}: {what}.",
-    ),
+    **secret_causes.CAUSES,
     "check-failed": Cause(
         EXIT_ENVIRONMENT,
         "the check itself failed: {form}",
@@ -343,6 +344,9 @@ CAUSES = {
         "Look for a variable with a wrong value. Where there is none, report these lines: "
         "https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/issues",
     ),
+    **gc_causes.CAUSES,
+    **lost_causes.CAUSES,
+    **relocate_causes.CAUSES,
     **mlflow_doctor.CAUSES,
 }
 # the client knows its own only
@@ -351,21 +355,26 @@ Problem.causes = CAUSES
 # what texts say where the one who met the cause does not know better
 USUAL = {
     "hint": "",
+    "known": "",
+    "way_back": "",
     "login": "PGPASSWORD or PGUSER",
-    "alter_user": "ALTER ROLE … PASSWORD",
-    "own_database": "Make the user the owner of the database: ALTER DATABASE … OWNER TO …",
+    "alter_user": "ALTER ROLE ... PASSWORD",
+    "own_database": "Make the user the owner of the database: ALTER DATABASE ... OWNER TO ...",
     "own_tables": "Make the user the owner of the database and of its tables: "
-    "ALTER DATABASE … OWNER TO …, REASSIGN OWNED BY … TO …",
+    "ALTER DATABASE ... OWNER TO ..., REASSIGN OWNED BY ... TO ...",
     "uri_source": "--backend-store-uri",
 }
 
 
 def catalogue() -> int:
-    """All causes, as the table of the README."""
+    """All causes, as a table in Markdown."""
     texts = "".join(cause.title + cause.why + cause.fix for cause in CAUSES.values())
-    names = {name: USUAL.get(name, f"`<{name}>`") for name in re.findall(r"\{(\w+)\}", texts)}
+    names = {name: "kubectl" if name == "kubectl" else USUAL.get(name, f"`<{name}>`") for name in re.findall(r"\{(\w+)\}", texts)}
     say("| Exit code | What it says | Cause | Fix |\n| --- | --- | --- | --- |")
-    for cause in CAUSES.values():
-        cells = (str(cause.code), *(text.format(**names) for text in (cause.title, cause.why, cause.fix)))
+    for name, cause in CAUSES.items():
+        cells = [str(cause.code), *(text.format(**names) for text in (cause.title, cause.why, cause.fix))]
+        # the namespace and the Secret are in what the pod says
+        usual = {"kubectl": "kubectl", "deployment": "mlflow", "secret": "NAME"}
+        cells[3] += "".join(f" `{command.format(**usual)}`" for command in COMMANDS.get(name, OTHERS))
         say("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return 0

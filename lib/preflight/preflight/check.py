@@ -6,10 +6,12 @@ import functools
 import os
 
 from .environment import clean, destination_of, has_login, judge_environment, put_credentials_in_place
+from .login_admin import LoginAdmin
 from .postgres import ReadReplica
 from .problem import Problem, examine, fail, warn
+from .server_secrets import ServerSecrets
 from .store import installed
-from .stores import artifact_store, backend_store, login_database
+from .stores import artifact_store, backend_store, login_database, registry_store
 from .wait import Wait, end_at_sigterm, until_well
 
 
@@ -22,7 +24,9 @@ def check(arguments: list[str]) -> int:
         judge_environment(os.environ, arguments)
         wait = Wait.of_the_environment()
         logins = [login_database()] if has_login(arguments) else []
-        for store in (artifact_store(arguments), backend_store(arguments), *logins):
+        admins = [LoginAdmin(login) for login in logins]
+        database = backend_store(arguments)
+        for store in (artifact_store(arguments), database, *registry_store(arguments), *logins, *admins, ServerSecrets(database)):
             if not store.checkable:
                 continue
             if not installed(store):

@@ -32,11 +32,15 @@ CLEANED = {
         "MLFLOW_AUTH_ADMIN_USERNAME",
         "MLFLOW_AUTH_ADMIN_PASSWORD",
         "MLFLOW_FLASK_SERVER_SECRET_KEY",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE",
+        "PREVIOUS_KEK_PASSPHRASE",
         "MLFLOW_TRACKING_USERNAME",
         "MLFLOW_TRACKING_PASSWORD",
         "MLFLOW_TRACKING_TOKEN",
         "MLFLOW_BACKEND_STORE_URI",
         "MLFLOW_READ_REPLICA_BACKEND_STORE_URI",
+        "MLFLOW_REGISTRY_STORE_URI",
         "PGHOST",
         "PGHOSTADDR",
         "PGPORT",
@@ -174,10 +178,14 @@ def suspicious_form(variable: str, value: str) -> str | None:
 
 def judge_environment(environment: Environment, arguments: list[str]) -> None:
     """Raises for what cannot work, and warns of what may interfere."""
+    key = environment.get("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "")
+    if key and not re.fullmatch("[A-Za-z0-9_-]{43}=", key):
+        variable = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
+        raise Problem("webhook-key-form", f"reading {variable}", source=source_of(variable))
     if has_login(arguments):
         judge_login(environment)
     if uses_s3(destination_of(arguments)):
-        judge_s3(environment)
+        judge_s3(environment, destination_of(arguments))
         warn_of_interference(environment)
 
 
@@ -227,13 +235,13 @@ def login_settings() -> dict[str, str]:
     return settings
 
 
-def judge_s3(environment: Environment) -> None:
+def judge_s3(environment: Environment, destination: str) -> None:
     """Raises for what no S3 server could do anything with."""
     for variable in KEYS:
         form = broken_form(environment[variable]) if environment.get(variable) else None
         if form is not None:
             raise Problem("key-form", f"reading {variable}", variable=variable, source=source_of(variable), form=form)
-    judge_endpoint(environment.get("MLFLOW_S3_ENDPOINT_URL"))
+    judge_endpoint(environment.get("MLFLOW_S3_ENDPOINT_URL"), destination.partition("://")[2].partition("/")[0])
     upload_arguments(environment)
 
 
@@ -267,7 +275,7 @@ def warn_of_interference(environment: Environment) -> None:
         warn(f"{file} exists, and boto3 reads region, endpoint and other settings from it")
 
 
-def judge_endpoint(endpoint: str | None) -> None:
+def judge_endpoint(endpoint: str | None, bucket: str) -> None:
     if endpoint is None:
         return
     form = None
@@ -289,7 +297,9 @@ def judge_endpoint(endpoint: str | None) -> None:
             form = f"{error}: {endpoint}"
     if form is not None:
         raise Problem("endpoint-form", "reading MLFLOW_S3_ENDPOINT_URL", form=form)
-    if parsed.path not in ("", "/") or parsed.query or parsed.fragment:
+    # a path of the store's own is signed along, and is tried; without a bucket nobody can tell whether it is one
+    parts = [part for part in parsed.path.split("/") if part and bucket in (part, "")]
+    if parts or parsed.query or parsed.fragment:
         raise Problem("endpoint-bucket", "reading MLFLOW_S3_ENDPOINT_URL", endpoint, path=endpoint.split(parsed.netloc, 1)[1])
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import os
-import socket
-import threading
 import time
 
-from .causes import EXIT_ENVIRONMENT
 from .environment import clean, destination_of, judge_s3, number, put_credentials_in_place, uses_s3
+from .exits import EXIT_ENVIRONMENT
+from .pages import Pages
 from .problem import Problem, examine, fail, say
 from .store import Store, installed
 from .stores import artifact_store, backend_store
@@ -42,7 +40,7 @@ class Monitor:
         destination = destination_of(self.arguments)
         put_credentials_in_place(os.environ, destination)
         if uses_s3(destination):
-            judge_s3(os.environ)
+            judge_s3(os.environ, destination)
         if "artifact" not in self.stores:
             self.stores["artifact"] = artifact_store(self.arguments)
         return check(self.stores["artifact"])
@@ -70,8 +68,9 @@ class Monitor:
         return 200, "\n".join(lines) + "\n"
 
     def ready(self) -> tuple[int, str]:
-        texts = [p if isinstance(p, str) else "\n".join(p.lines()) for p in self.problems.values() if p]
-        return (503, "\n".join(texts) + "\n") if texts else (200, "ok\n")
+        """What is wrong in two words: endpoints, users and the beginning of keys are for those who may read the log."""
+        names = [f"{name}: {p if isinstance(p, str) else p.name}" for name, p in self.problems.items() if p]
+        return (503, "\n".join([*names, "see the log of this pod", ""])) if names else (200, "ok\n")
 
 
 def check(store: Store) -> str:
@@ -79,36 +78,6 @@ def check(store: Store) -> str:
     if store.checkable and installed(store):
         store.check()
     return store.name
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Listens on IPv6 and IPv4, where the machine has both."""
-
-    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
-
-
-def serve(watch: Monitor, port: int) -> Server:
-    pages = {"/metrics": watch.metrics, "/ready": watch.ready}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = pages.get(self.path, lambda: (404, "no such page\n"))()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Kubernetes asks every few seconds."""
-
-    server = Server(("", port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def monitor(arguments: list[str]) -> int:
@@ -120,11 +89,14 @@ def monitor(arguments: list[str]) -> int:
     watch = Monitor(arguments)
     port = int(number("STARTUP_MONITOR_PORT", 8080, most=65535))
     try:
-        serve(watch, port)
+        Pages({"/metrics": watch.metrics, "/ready": watch.ready}, port)
     except OSError as error:
         fail(
             EXIT_ENVIRONMENT,
-            [f"ERROR: the monitor cannot listen at port {port} ({error.strerror}): set STARTUP_MONITOR_PORT to another"],
+            [
+                f"ERROR: the monitor cannot listen at port {port} ({os.strerror(error.errno or 0)}): "
+                "set STARTUP_MONITOR_PORT to another"
+            ],
         )
     while True:
         watch.run_once()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import re
@@ -10,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .database import Database
-from .problem import Problem
-from .schema import Tables
+from .problem import Problem, warn
+from .schema import MLFLOW_TABLES, Tables
 from .store import Store
 from .wait import Wait
 
@@ -33,11 +34,34 @@ def is_postgres(uri: str) -> bool:
     return re.match(r"postgres(ql)?(\+\w+)?://", uri) is not None
 
 
+def driver_of(uri: str) -> str:
+    """The module that SQLAlchemy, and so the server, takes for a URI: since SQLAlchemy 2.1 psycopg where it names none.
+
+    Where it is neither, or is not there, which is told later, psycopg2 does the check.
+    """
+    named = re.match(r"postgres(?:ql)?\+(\w+)://", uri)
+    driver = named[1] if named else ""
+    if not named and importlib.util.find_spec("sqlalchemy"):
+        import sqlalchemy
+
+        # what it cannot read is told by the login
+        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError, ValueError):
+            driver = sqlalchemy.make_url(uri).get_dialect().driver
+    return "psycopg" if driver == "psycopg" and importlib.util.find_spec("psycopg") else "psycopg2"
+
+
 class Postgres(Database):
     """A PostgreSQL."""
 
-    module = "psycopg2"
     checkable = True
+
+    def __init__(self, uri: str, tables: Tables = MLFLOW_TABLES, root: str = "", variable: str = "") -> None:
+        super().__init__(uri, tables, root, variable)
+        self.module = driver_of(uri)
+
+    @property
+    def driver(self) -> Any:
+        return importlib.import_module(self.module)
 
     def prepare(self, wait: Wait) -> None:
         # all of MLflow goes through SQLAlchemy, which has another driver by default in each version
@@ -48,10 +72,14 @@ class Postgres(Database):
             with contextlib.suppress(sqlalchemy.exc.ArgumentError, ValueError):
                 self.engine(self.uri)
         super().prepare(wait)
+        if self.module == "psycopg" and self.tables is MLFLOW_TABLES:
+            warn(
+                f"{self.values['uri_source']} takes psycopg 3, as SQLAlchemy does since 2.1 where a URI names no driver. MLflow"
+                " is not ready for it: it answers some requests with an error, and more behind a pooler. Write postgresql+psycopg2://"
+            )
 
     def connect(self) -> Any:
-        import psycopg2 as driver
-
+        driver = self.driver
         libpq_uri = re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", self.uri)
         tried = f"logging in as {os.environ.get('PGUSER', 'the user of the URI')}"
         try:
@@ -66,8 +94,7 @@ class Postgres(Database):
 
     @contextlib.contextmanager
     def session(self) -> Iterator[PostgresSession]:
-        import psycopg2 as driver
-
+        driver = self.driver
         connection = self.connect()
         try:
             with connection.cursor() as cursor:
@@ -102,8 +129,25 @@ class PostgresSession:
         row = self.cursor.fetchone()
         return row[0] if row else None
 
+    def has_table(self, name: str) -> bool:
+        return self.value("SELECT to_regclass(%s)", (name,)) is not None
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        self.cursor.execute(statement)
+        return list(self.cursor.fetchall())
+
     def try_lock(self) -> bool:
-        return bool(self.value("SELECT pg_try_advisory_lock(%s)", (INIT_LOCK,)))
+        # A lock of the transaction, which a pooler cannot give to another client: one of the session would stay behind on
+        # its connection to the server. Nothing else is asked in it, so that no table is locked for those who change it.
+        self.cursor.execute("BEGIN")
+        self.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        if self.value("SELECT pg_try_advisory_xact_lock(%s)", (INIT_LOCK,)):
+            return True
+        self.unlock()
+        return False
+
+    def unlock(self) -> None:
+        self.cursor.execute("ROLLBACK")
 
     def revision(self, tables: Tables) -> str | None:
         if self.value(f"SELECT to_regclass('{tables.version_table}')") is not None:
@@ -112,15 +156,22 @@ class PostgresSession:
         table, revision = tables.before or (None, None)
         return revision if table and self.value(f"SELECT to_regclass('{table}')") is not None else None
 
+    def remark(self, tables: Tables) -> str:
+        return self.value("SELECT obj_description(to_regclass(%s), 'pg_class')", (tables.version_table,)) or ""
+
+    def leave_remark(self, tables: Tables, text: str) -> None:
+        # it takes no parameter, and a literal of its own no backslash
+        literal = text.replace("'", "''")
+        self.cursor.execute(f"COMMENT ON TABLE {tables.version_table} IS '{literal}'")
+
 
 class ReadReplica(Store):
     """The read replica of the database, which the tracking server starts without, but does not serve well."""
 
-    module = "psycopg2"
-
     def __init__(self) -> None:
         uri = os.environ.get("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "")
         self.database = Postgres(uri)
+        self.module = self.database.module
         self.checkable = is_postgres(uri)
         self.name = f"the read replica at {self.database.server}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import email.utils
 import os
 import re
@@ -19,6 +21,11 @@ from .environment import DEFAULT_REGION, proxy_for, shared_files, suspicious_for
 from .problem import USUAL, Problem, masked, source_of, warn
 from .store import ArtifactStore, distrusts
 
+# probes of others that are older were left behind by a pod that ended in between
+LEFT_AFTER = datetime.timedelta(hours=1)
+# where each probe leaves a version behind for ever
+SELDOM_SECONDS = 3600
+
 
 class S3Store(ArtifactStore):
     """An S3 bucket, used as MLflow uses it."""
@@ -32,6 +39,12 @@ class S3Store(ArtifactStore):
         self.user_may_come_late = os.environ.get("STARTUP_USER_MAY_COME_LATE") == "true"
         self.endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL", "")
         self.name = f"the artifact store at {self.endpoint or 'S3'}"
+        owner = os.environ.get("MLFLOW_S3_EXPECTED_BUCKET_OWNER")
+        self.target = {"Bucket": self.bucket, **({"ExpectedBucketOwner": owner} if owner else {})}
+        # probes that are in the bucket, or may be
+        self.left: list[dict[str, str]] = []
+        self.keeps_versions = False
+        self.next_probe = 0.0
 
     def connect(self) -> None:
         """A client made as MLflow makes its own, but for the patience."""
@@ -59,23 +72,101 @@ class S3Store(ArtifactStore):
         self.endpoint = self.client.meta.endpoint_url
         self.name = f"the artifact store at {self.endpoint}"
 
+    def listing(self, below: str) -> Iterator[dict[str, Any]]:
+        """All objects whose keys begin so."""
+        for page in self.client.get_paginator("list_objects_v2").paginate(**self.target, Prefix=below):
+            yield from page.get("Contents", [])
+
     def steps(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Name and action of each step of the check, in order."""
-        target = {"Bucket": self.bucket, "Key": self.key}
         content = uuid.uuid4().bytes
+        probe = {"Key": self.key}
+
+        def put() -> None:
+            # before, since the answer may get lost
+            self.left.append(probe)
+            version = self.client.put_object(**self.target, **probe, Body=content, **upload_arguments(os.environ)).get(
+                "VersionId"
+            )
+            probe.update({"VersionId": version} if version else {})
 
         def get() -> None:
-            if self.client.get_object(**target)["Body"].read() != content:
+            if self.client.get_object(**self.target, Key=self.key)["Body"].read() != content:
                 answer = "other content than was put"
                 raise Problem("store-error", f"GET {self.url}", self.endpoint, answer, answer_code="content")
 
-        yield "LIST", lambda: self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.key, MaxKeys=1)
+        yield "LIST", self.find_left
         yield "region of", self.check_region
-        yield "PUT", lambda: self.client.put_object(**target, Body=content, **upload_arguments(os.environ))
+        if self.keeps_versions and time.monotonic() < self.next_probe:
+            return
+        self.next_probe = time.monotonic() + SELDOM_SECONDS
+        yield "PUT", put
         yield "GET", get
         if self.direct:
-            yield "GET presigned", lambda: self.get_presigned(target, content)
-        yield "DELETE", lambda: self.client.delete_object(**target)
+            yield "GET presigned", lambda: self.get_presigned({**self.target, "Key": self.key}, content)
+        yield "DELETE", lambda: self.delete(probe)
+
+    def find_left(self) -> None:
+        """Lists as MLflow does, and sees in passing what pods left that ended between PUT and DELETE."""
+        answer = self.client.list_objects_v2(**self.target, Prefix=self.key.rpartition("/")[0] + "/", MaxKeys=100)
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            # by the clock of the store, which wrote the other times
+            now = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+            old = [found["Key"] for found in answer.get("Contents", []) if now - found["LastModified"] > LEFT_AFTER]
+            known = {probe["Key"] for probe in self.left}
+            self.left += [{"Key": key} for key in old if key not in known]
+
+    def delete(self, probe: dict[str, str]) -> None:
+        """Deletes as MLflow does, but the very version: a bucket with versions would keep it, and a marker of the delete."""
+        from botocore.exceptions import ClientError
+
+        answer = self.client.delete_objects(**self.target, Delete={"Objects": [probe]})
+        for error in answer.get("Errors", []):
+            if error.get("Code") == "AccessDenied" and self.without_version(probe):
+                return self.delete(probe)
+            metadata = {
+                **answer.get("ResponseMetadata", {}),
+                "HTTPStatusCode": 403 if error.get("Code") == "AccessDenied" else 400,
+            }
+            raise ClientError({"Error": error, "ResponseMetadata": metadata}, "DeleteObjects")
+        self.left.remove(probe)
+
+    def without_version(self, probe: dict[str, str]) -> bool:
+        """Whether a probe has a version that it can be deleted without, as who may delete no version has to."""
+        if probe.pop("VersionId", "null") == "null":
+            return False
+        if not self.keeps_versions:
+            self.keeps_versions = True
+            warn(
+                f"the bucket {self.bucket} keeps versions, and the user may not delete one (s3:DeleteObjectVersion), so each try "
+                f"leaves a small one below {self.key.rpartition('/')[0]}/: allow it there, or let a lifecycle rule remove them. "
+                "The monitor writes once an hour till it is started again"
+            )
+        return True
+
+    def clean_up(self) -> None:
+        """Removes the probes that are left, by single deletes, which stores know that refuse MLflow's."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        for probe in list(self.left) if self.client else []:
+            try:
+                if "VersionId" not in probe:
+                    version = self.client.head_object(**self.target, **probe).get("VersionId")
+                    probe.update({"VersionId": version} if version else {})
+                self.client.delete_object(**self.target, **probe)
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if status == 403 and self.without_version(probe):
+                    with contextlib.suppress(ClientError, BotoCoreError):
+                        self.client.delete_object(**self.target, **probe)
+                        self.left.remove(probe)
+                    continue
+                if status != 404:
+                    # the next check tries again
+                    continue
+            except (BotoCoreError, ValueError):
+                return
+            self.left.remove(probe)
 
     def get_presigned(self, target: dict[str, str], content: bytes) -> None:
         url = self.client.generate_presigned_url("get_object", Params=target, ExpiresIn=60)
@@ -96,12 +187,18 @@ class S3Store(ArtifactStore):
 
         if self.client is None:
             self.connect()
-        for step, action in self.steps():
-            try:
-                action()
-            except (ClientError, BotoCoreError, ValueError) as error:
-                key = os.environ.get("AWS_ACCESS_KEY_ID")
-                raise self.problem(error, f"{step} {self.url} as {masked(key) if key else 'the identity of the pod'}") from None
+        try:
+            for step, action in self.steps():
+                try:
+                    action()
+                except (ClientError, BotoCoreError, ValueError) as error:
+                    key = os.environ.get("AWS_ACCESS_KEY_ID")
+                    raise self.problem(
+                        error, f"{step} {self.url} as {masked(key) if key else 'the identity of the pod'}"
+                    ) from None
+        finally:
+            # SIGTERM ends a check as well
+            self.clean_up()
 
     def check_region(self) -> None:
         """Compares the region with the one of the store. A wrong one breaks presigned URLs only."""
@@ -109,7 +206,7 @@ class S3Store(ArtifactStore):
 
         region = self.client.meta.region_name
         try:
-            actual = self.client.get_bucket_location(Bucket=self.bucket).get("LocationConstraint") or DEFAULT_REGION
+            actual = self.client.get_bucket_location(**self.target).get("LocationConstraint") or DEFAULT_REGION
         except ClientError as error:
             actual = error.response["Error"].get("Region")
         except BotoCoreError:
@@ -173,7 +270,8 @@ class S3Store(ArtifactStore):
             form = suspicious_form("AWS_SECRET_ACCESS_KEY", os.environ.get("AWS_SECRET_ACCESS_KEY", ""))
             if form:
                 return found("key-form", variable="AWS_SECRET_ACCESS_KEY", source=source_of("AWS_SECRET_ACCESS_KEY"), form=form)
-            return found("secret-wrong")
+            path = urllib.parse.urlsplit(self.endpoint).path.rstrip("/")
+            return found("endpoint-path", path=path) if path else found("secret-wrong")
         if code in ("InvalidTokenId", "InvalidToken", "ExpiredToken"):
             return found("session-token")
         if code == "RequestTimeTooSkewed":
@@ -182,6 +280,9 @@ class S3Store(ArtifactStore):
             return found("region", region=self.client.meta.region_name, actual=details.get("Region", "another"))
         if code in ("NoSuchBucket", "404"):
             return found("bucket-missing")
+        if tried.startswith("DELETE") and str(status) in ("400", "405", "501"):
+            wants_md5 = "md5" in f"{code} {details.get('Message', '')}".lower()
+            return found("delete-md5" if wants_md5 else "delete-objects")
         if tried.startswith("PUT") and upload_arguments(os.environ) and code != "AccessDenied" and str(status)[:1] in ("4", "5"):
             return found("upload-args")
         if code in ("AccessDenied", "403", "AllAccessDisabled"):

@@ -6,20 +6,26 @@ import contextlib
 import fnmatch
 import os
 import re
+from typing import Any
 
 from .environment import flag, has_login, login_settings
-from .mlflow_doctor import Login, TrackingServer, client_login
+from .mlflow_doctor import WORKSPACE_HEADER, Login, TrackingServer, client_login
 from .problem import Problem, source_of
 
 
-def admin_login() -> Login:
-    """That of the admin, in the pod of the server."""
+def admin() -> tuple[str, str]:
+    """Name and password of the admin, in the pod of the server."""
     settings: dict[str, str] = {}
     with contextlib.suppress(Problem):
         # another check tells it
         settings = login_settings()
     user = os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or settings.get("admin_username", "admin")
     password = os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD") or settings.get("admin_password", "")
+    return user, password
+
+
+def admin_login() -> Login:
+    user, password = admin()
     return Login("MLFLOW_AUTH_ADMIN_PASSWORD", password, user)
 
 
@@ -35,12 +41,40 @@ def host_for(arguments: list[str], host: str) -> str | None:
     return hosts[0].replace("*", "x")
 
 
+class ServerOfThisPod(TrackingServer):
+    """As its admin sees it."""
+
+    def no_direct_experiments(self) -> None:
+        for workspace in workspaces_of(self) or [""]:
+            self.headers = {**self.headers, **({WORKSPACE_HEADER: workspace} if workspace else {})}
+            super().no_direct_experiments()
+
+
+def has_workspaces(server: TrackingServer) -> bool:
+    info, _ = server.ask("/api/3.0/mlflow/server-info", "GET server-info")
+    return bool(info.get("workspaces_enabled"))
+
+
+def workspaces_of(server: TrackingServer) -> list[str]:
+    """The names of all workspaces; none where the server has none."""
+    if not has_workspaces(server):
+        return []
+    found, _ = server.ask("/api/3.0/mlflow/workspaces", "listing the workspaces")
+    return [str(workspace.get("name")) for workspace in found.get("workspaces", [])]
+
+
 def server_in_this_pod(arguments: list[str]) -> TrackingServer:
     listens = flag(arguments, "--host", os.environ.get("MLFLOW_HOST", ""))
     host = f"{'[::1]' if ':' in listens else '127.0.0.1'}:{flag(arguments, '--port', '5000')}"
     prefix = flag(arguments, "--static-prefix", os.environ.get("MLFLOW_STATIC_PREFIX", ""))
     login = admin_login() if has_login(arguments) else None
-    return with_source(TrackingServer(f"http://{host}{prefix}", login, host_for(arguments, host)))
+    return with_source(ServerOfThisPod(f"http://{host}{prefix}", login, host_for(arguments, host)))
+
+
+def log_in_by_environment(arguments: list[str]) -> None:
+    """For MLflow's own client in the pod of the server."""
+    if has_login(arguments):
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = admin()
 
 
 def server_at(uri: str) -> TrackingServer:
@@ -54,11 +88,20 @@ def with_source(server: TrackingServer) -> TrackingServer:
     return server
 
 
+def an_experiment(server: TrackingServer) -> dict[str, Any]:
+    """One that is in the server's database, if it tells of one."""
+    path = "/api/2.0/mlflow/experiments/search"
+    with contextlib.suppress(Problem, LookupError, TypeError):
+        page, _ = server.ask(path, "searching an experiment", {"max_results": 1, "view_type": "ALL"})
+        return dict(page["experiments"][0])
+    return {}
+
+
 def lets_in(server: TrackingServer) -> None:
     """For those who start with the server: it is up, knows the user, and reaches its artifact store."""
     try:
         server.health()
         server.round_trip()
     except Problem as problem:
-        problem.passing = problem.name in ("server-absent", "server-error")
+        problem.passing = problem.name in ("server-absent", "server-error", "server-waits")
         raise

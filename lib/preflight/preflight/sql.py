@@ -35,7 +35,7 @@ class OtherDatabase(Database):
     def __init__(self, uri: str, tables: Tables = MLFLOW_TABLES, root: str = "", variable: str = "") -> None:
         super().__init__(uri, tables, root, variable)
         source = self.values["uri_source"]
-        grant = "Give the user all rights on the database: GRANT ALL ON …"
+        grant = "Give the user all rights on the database: GRANT ALL ON ..."
         self.values.update(login=f"User or password in {source}", password_source=source)
         self.values.update(alter_user="ALTER USER", own_database=grant, own_tables=grant)
 
@@ -91,11 +91,27 @@ class OtherSession:
 
         return self.connection.execute(sqlalchemy.text(statement), parameters).scalar()
 
+    def has_table(self, name: str) -> bool:
+        import sqlalchemy
+
+        return bool(sqlalchemy.inspect(self.connection).has_table(name))
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        import sqlalchemy
+
+        return [tuple(row) for row in self.connection.execute(sqlalchemy.text(statement))]
+
     def try_lock(self) -> bool:
+        return self.ask_lock("SELECT GET_LOCK(:name, 0)")
+
+    def unlock(self) -> None:
+        self.ask_lock("SELECT RELEASE_LOCK(:name)")
+
+    def ask_lock(self, statement: str) -> bool:
         """MySQL's locks are those of the whole server, so the name of the database is in it. Elsewhere there are none."""
         if self.connection.dialect.name != "mysql":
             return True
-        return bool(self.value("SELECT GET_LOCK(:name, 0)", name=f"mlflow {self.connection.engine.url.database}"[:64]) == 1)
+        return bool(self.value(statement, name=f"mlflow {self.connection.engine.url.database}"[:64]) == 1)
 
     def revision(self, tables: Tables) -> str | None:
         import sqlalchemy
@@ -106,3 +122,9 @@ class OtherSession:
             return version
         table, revision = tables.before or (None, None)
         return revision if table and inspector.has_table(table) else None
+
+    def remark(self, tables: Tables) -> str:
+        return ""
+
+    def leave_remark(self, tables: Tables, text: str) -> None:
+        """None: of these, each has another place for it."""

@@ -10,7 +10,7 @@ from .database import Database
 from .environment import destination_of, flag, login_settings, scheme_of
 from .postgres import Postgres, is_postgres
 from .s3 import S3Store
-from .schema import LOGIN_TABLES, MLFLOW_TABLES, Tables
+from .schema import LOGIN_TABLES, MLFLOW_TABLES, REGISTRY_TABLES, Tables
 from .sql import OtherDatabase
 from .store import ArtifactStore
 
@@ -31,8 +31,24 @@ def database_at(uri: str, tables: Tables = MLFLOW_TABLES, root: str = "", variab
 def backend_store(arguments: list[str]) -> Database:
     uri = flag(arguments, "--backend-store-uri")
     variable = "" if uri else "MLFLOW_BACKEND_STORE_URI"
-    root = flag(arguments, "--default-artifact-root", os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ""))
-    return database_at(uri or os.environ.get(variable, ""), root=root, variable=variable)
+    return database_at(uri or os.environ.get(variable, ""), root=artifact_root(arguments), variable=variable)
+
+
+def artifact_root(arguments: list[str]) -> str:
+    return flag(arguments, "--default-artifact-root", os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ""))
+
+
+def registry_of(arguments: list[str], database: Database) -> Database:
+    """Where the model registry is, in this database or in one of its own."""
+    return next(iter(registry_store(arguments)), database)
+
+
+def registry_store(arguments: list[str]) -> list[Database]:
+    """That of the model registry, where it has one of its own."""
+    uri = flag(arguments, "--registry-store-uri")
+    variable = "" if uri else "MLFLOW_REGISTRY_STORE_URI"
+    own = uri or os.environ.get(variable, "")
+    return [database_at(own, REGISTRY_TABLES, artifact_root(arguments), variable)] if own else []
 
 
 def login_database() -> Database:

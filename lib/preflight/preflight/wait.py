@@ -25,8 +25,10 @@ class Wait:
     def of_the_environment(cls) -> Wait:
         return cls(number("STARTUP_DEADLINE_SECONDS", 300))
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, prop: str = "preflight.startupDeadline") -> None:
         self.seconds = seconds
+        # that sets it
+        self.prop = prop
         self.end = time.monotonic() + seconds
         self.line = ""
 
@@ -43,7 +45,7 @@ class Wait:
 
     def over(self, problem: Problem) -> Problem:
         """The problem that was waited for, as one that nobody waits for any more."""
-        problem.answer = f"{problem.answer} (gave up after {self.seconds:g} s, the prop preflight.startupDeadline)".strip()
+        problem.answer = f"{problem.answer} (gave up after {self.seconds:g} s, the prop {self.prop})".strip()
         problem.passing = False
         return problem
 

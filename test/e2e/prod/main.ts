@@ -1,10 +1,12 @@
 // A stack with all options of a production that the test cluster can run. `test/e2e/conftest.py` applies it.
 import { App, Chart, Duration, Size } from 'cdk8s';
 import { Login, Minio, MlflowStack, ProgramsChart } from '../../../lib';
+import { requestLittleCpu } from '../../small-requests';
 
 const app = new App();
 const chart = new Chart(app, 'mlflow', { namespace: 'mlflow-prod' });
 new ProgramsChart(app, 'mlflow-programs', { chart });
+const client = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'mlflow-clients' } } };
 const topologySpread = [{ topologyKey: 'kubernetes.io/hostname' }];
 new MlflowStack(chart, 'Stack', {
   pod: { topologySpread },
@@ -19,13 +21,14 @@ new MlflowStack(chart, 'Stack', {
   login: Login.basicAuth(),
   ingress: { hosts: ['mlflow.example.com'], className: 'nginx', tls: { certificate: { issuerName: 'letsencrypt' } } },
   httpRoute: { hosts: ['gateway.example.com'], gatewayName: 'public', gatewayNamespace: 'gateways' },
-  metrics: {},
+  metrics: { scrapers: [client] },
   garbageCollection: { olderThan: Duration.seconds(1) },
   podDisruptionBudget: {},
   trackingServer: {
     replicas: 2,
     settings: { staticPrefix: '/mlflow', deriveAllowedHosts: true },
-    networkPolicy: { clients: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'mlflow-clients' } } }] },
+    networkPolicy: { clients: [client] },
   },
 });
+requestLittleCpu(app);
 app.synth();

@@ -1,0 +1,68 @@
+import { PrometheusRuleSpecGroupsRules, PrometheusRuleSpecGroupsRulesExpr } from '../../imports/prometheusrule-monitoring.coreos.com';
+
+const RUNBOOK = 'https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/docs/how-to/monitor.md';
+
+/** What the alerts of backups are about. */
+export interface BackedUp {
+  /** Name of the server. */
+  readonly name: string;
+  readonly namespace: string;
+  /** Name of the Service of the exporter. */
+  readonly monitor: string;
+  /** How old the last verified backup may be. */
+  readonly maxAgeSeconds: number;
+}
+
+/** The alerts of the backups of a server. Their texts have no templates, as those of the server. */
+export function backupAlerts({ name, namespace, monitor, maxAgeSeconds }: BackedUp, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
+  const selector = `namespace="${namespace}",job="${monitor}"`;
+  const log = (component: string) => `"kubectl --namespace ${namespace} logs --selector app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component} --all-containers --prefix --tail=20"`;
+  const ofJob = (what: string) => `max by (namespace, cronjob) (kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}-backup"})`;
+  const start = `"kubectl --namespace ${namespace} create job backup-by-hand --from=cronjob/${name}-backup"`;
+  const alert = (title: string, severity: 'critical' | 'warning', wait: string, expr: string, summary: string, description: string): PrometheusRuleSpecGroupsRules => ({
+    alert: title,
+    expr: PrometheusRuleSpecGroupsRulesExpr.fromString(expr),
+    for: wait,
+    labels: { ...further, severity, namespace, tracking_server: name },
+    annotations: { summary: `MLflow ${name} in ${namespace}: ${summary}`, description, runbook_url: `${RUNBOOK}#${title.toLowerCase()}` },
+  });
+  return [
+    alert(
+      'MlflowBackupTooOld',
+      'critical',
+      '15m',
+      `time() - max by (namespace, job) (mlflow_backup_last_verified_timestamp_seconds{${selector}}) > ${maxAgeSeconds}`,
+      'there is no recent backup that is known to be good',
+      `For ${duration(maxAgeSeconds)} no backup was made and restored on trial. Why the last run did not is in ${log('backup')}; ${start} starts another one, also the first.`,
+    ),
+    alert(
+      'MlflowBackupFailed',
+      'warning',
+      '5m',
+      // of the exporter, and of kube-state-metrics: the last Job has ended, and not well
+      `max by (namespace, job) (mlflow_backup_last_run_failed{${selector}}) == 1 or ((${ofJob('last_schedule_time')} > (${ofJob('last_successful_time')} or 0 * ${ofJob('last_schedule_time')})) and ${ofJob('active')} == 0)`,
+      'the last backup failed',
+      `It is not whole, or was not good when it was tried. The backups before it are kept. The cause and the fix are in ${log('backup')}.`,
+    ),
+    alert(
+      'MlflowBackupDestinationDown',
+      'warning',
+      '15m',
+      `max by (namespace, job) (mlflow_backup_destination_readable{${selector}}) == 0`,
+      'the place of the backups does not answer',
+      `Nobody could restore one now, and none will be made. See ${log('backup-monitor')}, and the store itself.`,
+    ),
+    alert(
+      'MlflowBackupMonitorDown',
+      'warning',
+      '5m',
+      `absent(up{${selector}} == 1)`,
+      'nobody watches the backups',
+      `Prometheus has not reached the monitor of the backups for 5 minutes. See "kubectl --namespace ${namespace} get pods" and ${log('backup-monitor')}.`,
+    ),
+  ];
+}
+
+function duration(seconds: number): string {
+  return seconds % 3600 === 0 ? `${seconds / 3600} hours` : `${seconds} seconds`;
+}

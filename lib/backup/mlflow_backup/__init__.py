@@ -1,0 +1,1 @@
+"""Backups of the database and the artifacts of an MLflow tracking server, and the way back."""

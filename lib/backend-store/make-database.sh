@@ -20,8 +20,7 @@ until answer=$(psql --no-psqlrc --no-password --quiet --command='SELECT 1' 2>&1 
       fi
       # the pod gives the superuser what the Secret has, when the kubelet has brought it there
       if [ $SECONDS -ge "${FOLLOW_SECONDS:-180}" ]; then
-        namespace=$(sed -n 's/^search[[:space:]]\(.*[[:space:]]\)\{0,1\}\([a-z0-9-]*\)\.svc\..*/\2/p' /etc/resolv.conf)
-        kubectl="kubectl --namespace ${namespace:-NAMESPACE}"
+        kubectl="kubectl --namespace $(<"$CREDENTIALS_DIR/namespace")"
         echo "ERROR: PostgreSQL at $PGHOST:$PGPORT refuses the superuser in Secret \"$ADMIN_SECRET\": its pod sets the password that" \
           "the Secret has, and did not: the user may have another name there than when the volume was made, or the image asks for a" \
           "password on the socket too. The tracking server does not use it, and goes on. Put the old values back, or set the password" \

@@ -24,7 +24,7 @@ import sys
 import time
 
 from outdated_pods import outdated_mark, replace_outdated
-from secret_api import NotYet, all_pods, call, data_of, keys_in_environment, say, until_done
+from secret_api import NotYet, all_pods, call, data_of, keys_in_environment, namespace, say, until_done
 
 DIRECTORY = os.environ.get("CREDENTIALS_DIR", "")
 SPECS = json.loads(os.environ.get("CREDENTIALS", "[]"))
@@ -267,12 +267,13 @@ def pgpass(username, password):
 
 
 def write_client_files():
-    """The administrator's credentials in the form that mc and psql read, so that they stand in no argument."""
+    """What the store's tools read: the administrator's credentials in their form, so that they stand in no argument, and the namespace."""
     admin = next(spec for spec in SPECS if spec["role"] == "admin")
     username, password = read(admin, "username"), read(admin, "password")
     alias = {"url": os.environ.get("STORE_URL", ""), "accessKey": username, "secretKey": password, "api": "S3v4", "path": "auto"}
     write(os.path.join(DIRECTORY, "config.json"), json.dumps({"version": "10", "aliases": {"store": alias}}))
     write(os.path.join(DIRECTORY, "pgpass"), pgpass(username, password))
+    write(os.path.join(DIRECTORY, "namespace"), namespace())
 
 
 def main(arguments):

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Answer, FakeProgram, ROOT, lines, run, scratch } from '../run-script';
 
@@ -13,6 +13,10 @@ const PROBE = 'admin info store';
 const REFUSED: Answer = { stderr: `mc: <ERROR> Unable to get service info. Get "${URL}": connection refused.\n`, code: 1 };
 const STARTING: Answer = { stderr: 'mc: <ERROR> Unable to get service info. Server not initialized yet, please try again.\n', code: 1 };
 
+/** Usual programs that the image does not have. */
+const MISSING = scratch(Object.fromEntries(['awk', 'curl', 'find', 'grep', 'jq', 'python3', 'sed', 'xargs'].map((program) => [program, '#!/bin/sh\nexit 127\n'])));
+readdirSync(MISSING).forEach((program) => chmodSync(join(MISSING, program), 0o755));
+
 // the script writes to /tmp, which in the pod is its own
 const leftovers = ['/tmp/mc', '/tmp/policy.json'].filter((path) => !existsSync(path));
 afterAll(() => {
@@ -20,7 +24,7 @@ afterAll(() => {
 });
 
 function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, path: string[] = [], before: string[] = []) {
-  const credentials = scratch({ 'config.json': CONFIG, 'user.username': USER, 'user.password': PASSWORD });
+  const credentials = scratch({ 'config.json': CONFIG, namespace: 'ml-team', 'user.username': USER, 'user.password': PASSWORD });
   return run(
     ['bash', SCRIPT],
     {
@@ -35,7 +39,7 @@ function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, p
       FOLLOW_SECONDS: '0',
       ...environment,
     },
-    [...before, mc.directory, ...path],
+    [...before, mc.directory, ...path, MISSING],
   );
 }
 
@@ -129,7 +133,7 @@ test.each([
 
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(lines(stderr)).toEqual([
-    expect.stringMatching(new RegExp(`^ERROR: the artifact store at ${URL} refuses the root user in Secret "minio-root": the server was started with other values. Restart it: kubectl --namespace \\S+ rollout restart statefulset/mlflow-minio$`)),
+    expect.stringMatching(new RegExp(`^ERROR: the artifact store at ${URL} refuses the root user in Secret "minio-root": the server was started with other values. Restart it: kubectl --namespace ml-team rollout restart statefulset/mlflow-minio$`)),
   ]);
   expect(mc.calls).toHaveLength(1);
 });

@@ -20,7 +20,7 @@ const REFUSED: Answer = {
 };
 
 function makeDatabase(psql: FakeProgram, environment: Record<string, string> = {}, path: string[] = []) {
-  const credentials = scratch({ pgpass: PGPASS, 'admin.username': 'postgres', 'user.username': USER, 'user.password': PASSWORD });
+  const credentials = scratch({ namespace: 'ml-team', pgpass: PGPASS, 'admin.username': 'postgres', 'user.username': USER, 'user.password': PASSWORD });
   return run(
     ['bash', SCRIPT],
     {
@@ -151,7 +151,7 @@ test.concurrent.each(['password authentication failed for user "postgres"', 'rol
 
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(lines(stderr)).toEqual([
-      expect.stringMatching(/^ERROR: PostgreSQL at mlflow-postgres:5432 refuses the superuser in Secret "postgres-superuser": .* run: kubectl --namespace \S+ get secret postgres-superuser --output 'jsonpath=\{\.data\.password\}' \| base64 --decode \| kubectl --namespace \S+ exec --stdin mlflow-postgres-0 -- bash -c '[^']+'$/),
+      expect.stringMatching(/^ERROR: PostgreSQL at mlflow-postgres:5432 refuses the superuser in Secret "postgres-superuser": .* run: kubectl --namespace ml-team get secret postgres-superuser --output 'jsonpath=\{\.data\.password\}' \| base64 --decode \| kubectl --namespace ml-team exec --stdin mlflow-postgres-0 -- bash -c '[^']+'$/),
     ]);
     expect(psql.calls).toHaveLength(1);
   },

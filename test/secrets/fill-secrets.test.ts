@@ -37,7 +37,7 @@ describe('prepare', () => {
 
     const modes = Object.keys(pod.files).map((name) => [name, (statSync(join(pod.directory, name)).mode & 0o777).toString(8)]);
     expect(modes).toEqual(
-      ['admin.password', 'admin.username', 'config.json', 'pgpass', 'user.other', 'user.password', 'user.username', 'user.usual'].map((name) => [name, '600']),
+      ['admin.password', 'admin.username', 'config.json', 'namespace', 'pgpass', 'user.other', 'user.password', 'user.username', 'user.usual'].map((name) => [name, '600']),
     );
   });
 
@@ -92,6 +92,7 @@ describe('prepare', () => {
       'user.username': 'mlflow',
       'user.password': 'User Password 1',
       pgpass: '*:*:*:admin:RootPassword1\n',
+      namespace: 'ml-team',
     });
     expect(pod.api.writes).toEqual([]);
     expect(pod.api.values('minio-root')).toEqual(secrets['minio-root']);

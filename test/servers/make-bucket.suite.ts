@@ -22,7 +22,7 @@ const published = () => readFileSync(join(lastCredentials, 'user.username'), 'ut
 
 /** The script as the bootstrap Job of the store runs it, for a user; with `former`, to end other ones; with `other`, where the Secret was lost. */
 function makeBucket(username: string, { former, other, env = {} }: { former?: string[]; other?: string; env?: Environment } = {}): Promise<Result> {
-  const files = { ...(other === undefined ? {} : { 'user.other': other }), 'config.json': config('store', minio.rootUser, minio.rootPassword), 'user.username': username, 'user.password': SECRET };
+  const files = { ...(other === undefined ? {} : { 'user.other': other }), 'config.json': config('store', minio.rootUser, minio.rootPassword), namespace: 'ml-team', 'user.username': username, 'user.password': SECRET };
   const credentials = scratch(former === undefined ? files : { ...files, former: former.map((name) => `${name}\n`).join('') });
   lastCredentials = credentials;
   const environment = { CREDENTIALS_DIR: credentials, STORE_URL: minio.url, STORE_NAME: 'minio', BUCKET: 'models', REGION: 'us-east-1', POLICY: 'models-only', ADMIN_SECRET: 'minio-root', DEADLINE_SECONDS: '20', FOLLOW_SECONDS: '0', ...env };

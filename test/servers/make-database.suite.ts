@@ -47,6 +47,7 @@ function makeDatabase(database: string, username: string, { generation, former, 
   const [current, ...successors] = admin;
   const credentials = scratch({
     'admin.username': superuser,
+    namespace: 'ml-team',
     'user.username': username,
     'user.password': PASSWORD,
     ...(usual === undefined ? {} : { 'user.usual': usual }),
@@ -285,7 +286,7 @@ describe('a rotation', () => {
     const { code, stderr } = await makeDatabase('rotated', THIRD, { admin: ['made-up-anew'], superuser: 'queen' });
 
     expect(code).toBe(1);
-    const [, program] = / run: kubectl --namespace \S+ get secret postgres-superuser --output 'jsonpath=\{\.data\.password\}' \| base64 --decode \| kubectl --namespace \S+ exec --stdin \S+-0 -- bash -c '(.*)'\n$/.exec(stderr)!;
+    const [, program] = / run: kubectl --namespace ml-team get secret postgres-superuser --output 'jsonpath=\{\.data\.password\}' \| base64 --decode \| kubectl --namespace ml-team exec --stdin \S+-0 -- bash -c '(.*)'\n$/.exec(stderr)!;
     // what the shell in the pod gets, with a psql that shows what it is told
     const psql = scratch({ psql: '#!/bin/bash\ncat\n' });
     const { stdout } = await run(['bash', '-c', `chmod +x ${psql}/psql; printf %s "made'up \\$anew" | bash -c '${program}'`], { POSTGRES_USER: 'queen' }, [psql]);

@@ -267,7 +267,7 @@ def pgpass(username, password):
 
 
 def write_client_files():
-    """What the store's tools read: the administrator's credentials in their form, so that they stand in no argument, and the namespace."""
+    """What mc and psql read: the administrator's credentials, so that they stand in no argument, and the namespace."""
     admin = next(spec for spec in SPECS if spec["role"] == "admin")
     username, password = read(admin, "username"), read(admin, "password")
     alias = {"url": os.environ.get("STORE_URL", ""), "accessKey": username, "secretKey": password, "api": "S3v4", "path": "auto"}

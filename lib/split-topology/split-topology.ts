@@ -30,7 +30,7 @@ const ROUTER_RESOURCES = { cpuRequest: '50m', cpuLimit: '1', memoryRequest: Size
 /** nginx ends where a name does not resolve, as in the first moments of a pod it may not. */
 const START = `trap 'exit 0' TERM QUIT; until nginx -e stderr -t -q -c ${FOLDER}/${FILE}; do sleep 1; done; exec nginx -e stderr -c ${FOLDER}/${FILE} -g 'daemon off;'`;
 /** Seconds in which endpoints learn that a pod goes, as for the server beside it; then what is under way comes to its end. */
-const FAREWELL = 'sleep 5; kill -QUIT 1; sleep 86400';
+const FAREWELL = 'sleep 10; kill -QUIT 1; sleep 86400';
 
 /** Props of `SplitTopology`. */
 export interface SplitTopologyProps extends SplitTopologyOptions {

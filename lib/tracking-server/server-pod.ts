@@ -17,8 +17,8 @@ interface Labels { [key: string]: string }
 
 /** Seconds until the first answer of the server, at the most. */
 const START_SECONDS = 120;
-/** Seconds in which endpoints learn that a pod goes: until then requests still come, and are served. */
-const DRAIN_SECONDS = 5;
+/** Seconds in which endpoints learn that a pod goes, which on a busy node takes more than 5: until then requests still come, and are served. */
+const DRAIN_SECONDS = 10;
 /** What is left of the time after that is for transfers that are not over, to take back what they have stored. */
 const LAST_SECONDS = 15;
 const GRACEFUL = 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN';

@@ -15,7 +15,7 @@ test('a rollout ends the pod before the next one starts; without jobs the next o
 });
 
 test('a pod that is asked to stop ends its jobs first', () => {
-  expect(hook(JOBS)).toMatch(/_job_runner[^]*time\.sleep\(5\)$/);
+  expect(hook(JOBS)).toMatch(/_job_runner[^]*time\.sleep\(10\)$/);
   expect(hook()).not.toContain('_job_runner');
 });
 

@@ -43,7 +43,7 @@ test('its volumes have the layout of an installed distribution, on the path of P
 
 test('uvicorn gives up on transfers early enough for them to take back what they have stored', () => {
   const seconds = (pod?: object) => valueOf(podOf({ pod }).spec.containers[0], 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN');
-  expect([seconds(), seconds({ terminationGracePeriod: Duration.minutes(30) }), seconds({ terminationGracePeriod: Duration.seconds(10) })]).toEqual(['220', '1780', '1']);
+  expect([seconds(), seconds({ terminationGracePeriod: Duration.minutes(30) }), seconds({ terminationGracePeriod: Duration.seconds(10) })]).toEqual(['215', '1775', '1']);
 });
 
 test('is an add-on, which a server that hands artifacts through makes itself', () => {

@@ -80,7 +80,7 @@ describe('on PostgreSQL and MinIO', () => {
       { name: 'MLFLOW_SQLALCHEMYSTORE_POOL_SIZE', value: '10' },
       { name: 'MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW', value: '111' },
       { name: 'MLFLOW_MODEL_CATALOG_URI', value: 'file:///none' },
-      { name: 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN', value: '220' },
+      { name: 'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN', value: '215' },
       { name: 'PYTHONPATH', value: '/app/plugins' },
       { name: 'UVICORN_HTTP', value: 'app_layers.protocol:LayeredProtocol' },
       { name: 'APP_LAYERS', value: 'proxied_artifacts.layer:wrap,mlflow_guard.layer:wrap' },

@@ -26,7 +26,7 @@ until answer=$(psql --no-psqlrc --no-password --quiet --command='SELECT 1' 2>&1 
           "password on the socket too. The tracking server does not use it, and goes on. Put the old values back, or set the password" \
           "in the pod; this is tried again. run: $kubectl get secret $ADMIN_SECRET --output" \
           "'jsonpath={.data.${ADMIN_PASSWORD_KEY:-password}}' | base64 --decode | $kubectl exec --stdin $PGHOST-0 -- bash -c 'read -r p || true;" \
-          "psql -qU \"\$POSTGRES_USER\" <<<\"ALTER ROLE CURRENT_USER PASSWORD \\\$p\\\$\$p\\\$p\\\$\"'" >&2
+          "psql -qU \"\$POSTGRES_USER\" -d postgres <<<\"ALTER ROLE CURRENT_USER PASSWORD \\\$p\\\$\$p\\\$p\\\$\"'" >&2
         exit 1
       fi
       refused=0 PGPASSFILE=$CREDENTIALS_DIR/pgpass ;;
@@ -145,7 +145,7 @@ if ! answer=$(hand_over 2>&1); then
   # shellcheck disable=SC2153 # it comes from the pod
   echo "ERROR: database \"$DATABASE\" cannot be handed over from its former owner to the user in Secret \"$USER_SECRET\": $answer." \
     "This is tried again: end what uses its tables, or make the user their owner in the database, as a superuser:" \
-    "kubectl exec -it $PGHOST-0 -- psql -U postgres -d $DATABASE" >&2
+    "kubectl --namespace $(<"$CREDENTIALS_DIR/namespace") exec -it $PGHOST-0 -- psql -U $PGUSER -d $DATABASE" >&2
   exit 1
 fi
 [ -z "$answer" ] || echo "$answer"

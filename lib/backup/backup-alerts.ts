@@ -16,9 +16,9 @@ export interface BackedUp {
 /** The alerts of the backups of a server. Their texts have no templates, as those of the server. */
 export function backupAlerts({ name, namespace, monitor, maxAgeSeconds }: BackedUp, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
   const selector = `namespace="${namespace}",job="${monitor}"`;
-  const log = (component: string) => `"kubectl --namespace ${namespace} logs --selector app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component} --all-containers --prefix --tail=20"`;
+  const log = (component: string) => `"kubectl --namespace ${namespace} logs --selector app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component} --all-containers --ignore-errors --prefix --tail=20"`;
   const ofJob = (what: string) => `max by (namespace, cronjob) (kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}-backup"})`;
-  const start = `"kubectl --namespace ${namespace} create job backup-by-hand --from=cronjob/${name}-backup"`;
+  const start = `"kubectl --namespace ${namespace} create job backup-$(date +%s) --from=cronjob/${name}-backup"`;
   const alert = (title: string, severity: 'critical' | 'warning', wait: string, expr: string, summary: string, description: string): PrometheusRuleSpecGroupsRules => ({
     alert: title,
     expr: PrometheusRuleSpecGroupsRulesExpr.fromString(expr),

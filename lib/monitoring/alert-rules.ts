@@ -58,7 +58,7 @@ export function alertRules(scraped: Scraped, further: { [label: string]: string 
       '10m',
       `100 * max by (namespace, persistentvolumeclaim) (1 - ${free}{${volumes}} / ${all}{${volumes}}) > ${volumeFullPercent}`,
       summary,
-      'The label persistentvolumeclaim names the claim. Run "mlflow gc" to remove what users deleted, or enlarge the claim.',
+      `The label persistentvolumeclaim names the claim. Enlarge it, or remove the artifacts of what users deleted: "kubectl --namespace ${namespace} exec deployment/${name} -- python3 /app/preflight gc --older-than=30d".`,
     );
   const ofCleanUp = (what: string) => `max by (namespace, cronjob) (kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}-gc"})`;
   const requests = (selector: string) => `sum(rate(mlflow_http_request_total{${selector}}[5m]))`;

@@ -212,7 +212,7 @@ describe('a database that was there before', () => {
     expect(lines(stderr)).toEqual([
       'ERROR: database "tracking" cannot be handed over from its former owner to the user in Secret "postgres-user": ' +
         'ERROR:  canceling statement due to lock timeout CONTEXT:  a table. This is tried again: end what uses its tables, or make the user their owner ' +
-        'in the database, as a superuser: kubectl exec -it mlflow-postgres-0 -- psql -U postgres -d tracking',
+        'in the database, as a superuser: kubectl --namespace ml-team exec -it mlflow-postgres-0 -- psql -U postgres -d tracking',
     ]);
   });
 });

@@ -173,6 +173,12 @@ class Check(unittest.TestCase):
                 self.assertIn("as minio... (10 characters)", text)
                 self.assertNotIn("NobodyMaySee", text)
 
+    def test_knows_a_full_drive_that_minio_calls_an_internal_error(self):
+        message = "We encountered an internal error, please try again.: cause(no space left on device)"
+        with environment():
+            self.assertEqual(problem_of(refusal("InternalError", 500, Message=message)).name, "store-full")
+            self.assertEqual(problem_of(refusal("InternalError", 500)).name, "store-error")
+
     def test_has_a_cause_for_every_error_of_boto3(self):
         for name, cause in (
             ("EndpointConnectionError", "store-absent"),

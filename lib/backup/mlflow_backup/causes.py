@@ -76,12 +76,12 @@ CAUSES = {
         "Stop the servers, and restore again with OVERWRITE=true.",
     ),
 }
-BACKUP = "{kubectl} logs --selector app.kubernetes.io/component=backup --all-containers --prefix --tail=20"
-RESTORE = "{kubectl} logs --selector app.kubernetes.io/component=restore --all-containers --prefix --tail=20"
-START = "{kubectl} create job backup-by-hand --from=cronjob/{deployment}-backup"
-BACK = "{kubectl} create job restore-by-hand --from=cronjob/{deployment}-restore"
+BACKUP = "{kubectl} logs --selector app.kubernetes.io/component=backup --all-containers --ignore-errors --prefix --tail=20"
+RESTORE = "{kubectl} logs --selector app.kubernetes.io/component=restore --all-containers --ignore-errors --prefix --tail=20"
+START = "{kubectl} create job backup-$(date +%s) --from=cronjob/{deployment}-backup"
+BACK = "{kubectl} create job restore-$(date +%s) --from=cronjob/{deployment}-restore"
 CHOSEN = (
-    "{kubectl} create job restore-by-hand --from=cronjob/{deployment}-restore --dry-run=client --output=yaml | "
+    "{kubectl} create job restore-$(date +%s) --from=cronjob/{deployment}-restore --dry-run=client --output=yaml | "
     "kubectl set env --local --filename=- --output=yaml "
 )
 RUN = {

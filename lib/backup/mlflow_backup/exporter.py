@@ -45,7 +45,7 @@ class Exporter:
             self.readable, line = True, "OK: the destination of the backups answers"
         except Exception as error:
             # whatever it is, it is an answer: the pod goes on, and its metrics tell
-            self.readable, line = False, f"ERROR: the destination of the backups does not answer: {type(error).__name__}"
+            self.readable, line = False, f"ERROR: the destination of the backups does not answer: {type(error).__name__}: {error}"
         if line != self.line:
             self.line = line
             say(line)

@@ -17,6 +17,7 @@ from .exits import (
 from .mlflow_doctor import Cause, Problem, say
 
 MIN_PASSWORD_LENGTH = 12
+LARGER_VOLUME = "https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/docs/how-to/operate.md#a-larger-volume"
 
 CAUSES = {
     "key-missing": Cause(
@@ -208,14 +209,17 @@ CAUSES = {
         EXIT_STORE_ABSENT,
         "the artifact store denies access to bucket {bucket} (AccessDenied)",
         "The bucket does not exist (a user with few rights is not told), or the policy of the user does not have it.",
-        "Make the bucket, or attach a policy for it to the user. The log of the bootstrap Job says whether it could.",
+        "The bootstrap Job of the stack makes the bucket, and the policy of its user: delete that Job, and apply the manifests. "
+        "In another store make the bucket, or attach a policy for it to the user.",
         passing=True,
     ),
     "bucket-missing": Cause(
         EXIT_STORE_ABSENT,
         "bucket {bucket} does not exist (NoSuchBucket)",
         "It was not made yet, was deleted, or has another name in --artifacts-destination.",
-        "Make it (mc mb), or correct the name (prop bucket of the store).",
+        "The bootstrap Job of the stack makes it: delete that Job, and apply the manifests. Where the bucket was deleted, so are "
+        "the artifacts that were in it: gc --lost names them, in the pod. In another store make it there (mc mb), or correct the "
+        "name (prop bucket of the store).",
         passing=True,
     ),
     "store-absent": Cause(
@@ -229,7 +233,8 @@ CAUSES = {
         EXIT_STORE_ABSENT,
         "the artifact store has no room left ({answer_code})",
         "Its volume, or the quota of the bucket, is full.",
-        "Make the volume larger, or delete artifacts (mlflow gc).",
+        f"Make the volume larger, see {LARGER_VOLUME}, or raise the quota. While the server answers, gc takes away what was "
+        "deleted before; a server that is started again waits for room.",
         passing=True,
     ),
     "store-error": Cause(
@@ -255,9 +260,11 @@ CAUSES = {
     "database-refuses": Cause(
         EXIT_DATABASE_REFUSES,
         "the database refuses the user",
-        "{login} is not what the database has: it was changed in one place only, or the Secret has white space in it.",
+        "{login} is not what the database has: it was changed in one place only, the Secret has white space in it, or the volume "
+        "of the database was lost, and users and tables with it.",
         "Correct {password_source}, or the user in the database ({alter_user}), and restart the pod. With a PostgreSQL of the "
-        "stack, the bootstrap Job sets the password that is in the Secret: delete that Job, and apply the manifests.",
+        "stack, the bootstrap Job sets the password that is in the Secret: delete that Job, and apply the manifests. Where its "
+        "volume is new (the age of its claim), that Job makes an empty database: restore a backup.",
     ),
     "database-certificate": Cause(
         EXIT_DATABASE_REFUSES,

@@ -30,35 +30,42 @@ SERVER = "--selector app.kubernetes.io/component=tracking-server"
 ARTIFACTS = "--selector app.kubernetes.io/component=artifact-store"
 DATABASE = "--selector app.kubernetes.io/component=backend-store"
 LOGS = f"{K} logs {SERVER} --prefix --tail=20"
+# a container that waits for the one before it has no log, which would end the command
+ALL = "--all-containers --ignore-errors --prefix"
 # keys and their sizes, and no value
 KEYS = "{kubectl} describe secret {secret}"
 RESTART = "{kubectl} rollout restart deployment/{deployment}"
 ENVIRONMENT = "{kubectl} set env deployment/{deployment} --list"
 ARTIFACT_STORE = f"{K} get pods,services,endpoints,pvc {ARTIFACTS}"
 ARTIFACT_STORE_LOG = f"{K} logs {ARTIFACTS} --tail=20"
-ARTIFACT_STORE_JOB = f"{K} logs {ARTIFACTS}-bootstrap --all-containers --prefix --tail=20"
+ARTIFACT_STORE_JOB = f"{K} logs {ARTIFACTS}-bootstrap {ALL} --tail=20"
 DATABASE_STORE = f"{K} get pods,services,endpoints,pvc {DATABASE}"
 DATABASE_LOG = f"{K} logs {DATABASE} --tail=20"
-DATABASE_JOB = f"{K} logs {DATABASE}-bootstrap --all-containers --prefix --tail=20"
+DATABASE_JOB = f"{K} logs {DATABASE}-bootstrap {ALL} --tail=20"
 LOST = "{kubectl} exec deployment/{deployment} -- python3 /app/start-mlflow.py gc --lost"
+OLD_RUNS = "{kubectl} exec deployment/{deployment} -- python3 /app/preflight gc --older-than=30d"
 IDENTITY = "{kubectl} get serviceaccounts --output yaml"
 
 UPGRADE = "--selector app.kubernetes.io/component=schema-upgrade"
 
+UPGRADE_LOG = f"{K} logs {UPGRADE} {ALL} --tail=50"
 # a Job that has ended is not run again by an apply
-UPGRADE_AGAIN = (f"{K} logs {UPGRADE} --all-containers --tail=50", f"{K} delete job {UPGRADE}", "kubectl apply -f dist/")
+UPGRADE_AGAIN = (UPGRADE_LOG, f"{K} delete job {UPGRADE}", "kubectl apply -f dist/")
+# what a bootstrap Job makes is made again
+BUCKET_AGAIN = (f"{K} delete job {ARTIFACTS}-bootstrap", "kubectl apply -f dist/")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "schema-waits": UPGRADE_AGAIN,
+    # the Job may be at work
+    "schema-waits": (f"{K} get jobs {UPGRADE}", UPGRADE_LOG),
     "schema-upgrade": UPGRADE_AGAIN,
     "schema-backup": (f"{K} logs {UPGRADE} --container=backup --tail=50", *UPGRADE_AGAIN[1:]),
-    "schema-older": ("{kubectl} rollout undo deployment/{deployment}", "kubectl apply -f dist/"),
+    "schema-older": ("{kubectl} rollout undo deployment/{deployment}",),
     "schema-newer": ("{kubectl} rollout undo deployment/{deployment}", "{kubectl} get cronjobs,pvc"),
     "key-missing": (KEYS, RESTART),
     "key-form": (KEYS, RESTART),
-    "key-unknown": (f"{K} delete job {ARTIFACTS}-bootstrap", "kubectl apply -f dist/", LOST),
+    "key-unknown": (*BUCKET_AGAIN, RESTART, LOST),
     "endpoint-elsewhere": (ENVIRONMENT,),
-    "secret-wrong": (f"{K} delete job {ARTIFACTS}-bootstrap", "kubectl apply -f dist/"),
+    "secret-wrong": BUCKET_AGAIN,
     "session-token": (ENVIRONMENT,),
     "profile-missing": (ENVIRONMENT,),
     "endpoint-form": (ENVIRONMENT,),
@@ -74,17 +81,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "region": (ENVIRONMENT,),
     "pod-identity": (IDENTITY, RESTART),
     "pod-role": (IDENTITY, RESTART),
-    "denied": (ARTIFACT_STORE_JOB,),
-    "bucket-missing": (ARTIFACT_STORE_JOB,),
+    "denied": (*BUCKET_AGAIN, ARTIFACT_STORE_JOB),
+    "bucket-missing": (*BUCKET_AGAIN, ARTIFACT_STORE_JOB, LOST),
     "store-absent": (ARTIFACT_STORE, f"{K} describe pods {ARTIFACTS}"),
-    "store-full": (f"{K} get pvc {ARTIFACTS}", ARTIFACT_STORE_LOG),
+    "store-full": (f"{K} get pvc {ARTIFACTS}", OLD_RUNS),
     "store-error": (ARTIFACT_STORE_LOG,),
     "presigned": (ENVIRONMENT,),
     "database-absent": (DATABASE_STORE, f"{K} describe pods {DATABASE}"),
-    "database-refuses": (f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/"),
+    "database-refuses": (f"{K} get pvc {DATABASE}", f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/"),
     "replica": (DATABASE_STORE,),
     "database-error": (DATABASE_JOB, DATABASE_LOG),
-    "database-missing": (DATABASE_JOB,),
+    "database-missing": (f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/", DATABASE_JOB),
     "database-init": (LOGS, DATABASE_LOG),
     "login-missing": (KEYS, RESTART),
     "login-password": (KEYS, RESTART),
@@ -97,7 +104,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "server-waits": ("{kubectl} get pods --output wide", LOGS),
     "check-failed": (LOGS,),
     "artifacts-lost": (LOST, f"{K} get pvc {ARTIFACTS}"),
-    "gc-kept": ("{kubectl} exec deployment/{deployment} -- python3 /app/preflight gc --older-than=30d",),
+    "gc-kept": (OLD_RUNS,),
     # of the environment of a client
     "login-needed": ("export MLFLOW_TRACKING_USERNAME=NAME MLFLOW_TRACKING_PASSWORD=PASSWORD",),
     "client-keys": ("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE MLFLOW_S3_ENDPOINT_URL",),

@@ -283,12 +283,14 @@ class S3Store(ArtifactStore):
         if tried.startswith("DELETE") and str(status) in ("400", "405", "501"):
             wants_md5 = "md5" in f"{code} {details.get('Message', '')}".lower()
             return found("delete-md5" if wants_md5 else "delete-objects")
+        # MinIO calls a drive that fills up while it writes an InternalError
+        full = "no space left on device" in str(details.get("Message", ""))
+        if full or code in ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientStorage"):
+            return found("store-full")
         if tried.startswith("PUT") and upload_arguments(os.environ) and code != "AccessDenied" and str(status)[:1] in ("4", "5"):
             return found("upload-args")
         if code in ("AccessDenied", "403", "AllAccessDisabled"):
             return found("denied")
-        if code in ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientStorage"):
-            return found("store-full")
         if response:
             return found("store-error")
         return found("store-absent")

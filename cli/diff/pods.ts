@@ -1,4 +1,4 @@
-import { compareVersions, containersOf, imageWords, isImageOf, versionOf } from './images';
+import { compareVersions, containersOf, imageOf, imageWords, isImageOf, versionOf } from './images';
 import { safe } from './lines';
 import { Json, Manifest } from './manifests';
 import { Finding, Review, at, differing, docs, list, without } from './review';
@@ -6,6 +6,8 @@ import { Finding, Review, at, differing, docs, list, without } from './review';
 const SCHEMA = docs('a new version of MLflow', 'upgrade.md#a-new-version-of-mlflow');
 const WAY_BACK = docs('the way back', 'upgrade.md#the-way-back');
 const MAJOR = docs('a new major version of PostgreSQL', 'upgrade.md#a-new-major-version-of-postgresql');
+const MINIO = docs('a new version of MinIO', 'upgrade.md#a-new-version-of-minio');
+const REPLICAS = docs('more replicas', 'how-to/operate.md#more-replicas');
 const PLACES = docs('what cannot be changed', 'upgrade.md#what-cannot-be-changed');
 
 /** What runs all the time, and is replaced when its template changes. */
@@ -14,6 +16,8 @@ const RUNNING = ['Deployment', 'StatefulSet', 'DaemonSet'];
 const ENDING = ['Job', 'CronJob'];
 /** Labels of a pod that say what runs in it, and are no reason of their own. */
 const VERSION_LABELS = ['app.kubernetes.io/version', 'helm.sh/chart'];
+/** How MinIO and its like call their versions: by the time, which sorts as text does. */
+const RELEASE = /^RELEASE\.\d{4}-\d\d-\d\dT/;
 /** Which places a server of MLflow keeps what it is given: another one begins empty. */
 const PLACE_FLAGS: { [flag: string]: string } = { '--backend-store-uri': 'database', '--artifacts-destination': 'artifact store', '--registry-store-uri': 'model registry' };
 
@@ -39,6 +43,7 @@ export function pods(review: Review, refused: ReadonlySet<Manifest>): Finding[] 
   const followers = workloads.filter((workload) => !primaries.includes(workload) && isImageOnly(workload));
   return [
     ...all.flatMap(jumps),
+    ...workloads.flatMap((workload) => scaled(review, workload)),
     ...primaries.map((workload) => restart(review, workload)),
     ...later.map((workload) => restart(review, workload, ', once it is not refused any more')),
     ...imageOnly(review, followers, explained),
@@ -157,23 +162,50 @@ function schemaWords({ before, after }: { before: string; after: string }, serve
   return upgrades ? '; the schema is upgraded first: `upgradeSchema`' : '; the schema may be older: `upgradeSchema`';
 }
 
+/** More pods or fewer, where no other change replaces them; and none at all, whatever else changes. */
+function scaled(review: Review, { before, after, images, reasons }: Workload): Finding[] {
+  const [old, fresh] = [before, after].map(replicasOf);
+  // the rule about data tells of volumes that go with their pods
+  const goes = fresh < old && at(after.object, 'spec.persistentVolumeClaimRetentionPolicy.whenScaled') === 'Delete';
+  if (!['Deployment', 'StatefulSet'].includes(after.kind) || old === fresh || goes || isAutoscaled(review, after)) return [];
+  const about = { link: REPLICAS, about: [after] };
+  if (fresh === 0) return [{ sign: '⚠', rule: 'stops', text: `stops ${review.name(after)}: ${old} → 0 pods`, ...about }];
+  if (images.length + reasons.length > 0) return [];
+  const volumes = after.kind === 'StatefulSet' && fresh < old ? ', and the volumes of those that go stay' : '';
+  return [{ sign: '↻', rule: 'scales', text: `scales ${review.name(after)}: ${old} → ${fresh} pods; none of the others is replaced${volumes}`, ...about }];
+}
+
+function replicasOf({ object }: Manifest): number {
+  return (at(object, 'spec.replicas') ?? 1) as number;
+}
+
+function isAutoscaled(review: Review, { namespace, name }: Manifest): boolean {
+  return [...review.head.values()].some((other) => other.kind === 'HorizontalPodAutoscaler' && other.namespace === namespace && at(other.object, 'spec.scaleTargetRef.name') === name);
+}
+
 /** How many pods, and whether something serves meanwhile. Nothing where an autoscaler decides. */
 function countWords(review: Review, before: Manifest, after: Manifest): string {
   if (after.kind === 'DaemonSet') return ' (a pod on each node)';
-  const scales = [...review.head.values()].some(({ kind, namespace, object }) => kind === 'HorizontalPodAutoscaler' && namespace === after.namespace && at(object, 'spec.scaleTargetRef.name') === after.name);
-  if (scales) return '';
-  const [old, fresh] = [before, after].map(({ object }) => (at(object, 'spec.replicas') ?? 1) as number);
+  if (isAutoscaled(review, after)) return '';
+  const [old, fresh] = [before, after].map(replicasOf);
   const away = (after.kind === 'StatefulSet' && fresh === 1) || at(after.object, 'spec.strategy.type') === 'Recreate';
   const number = old === fresh ? String(fresh) : `${old} → ${fresh}`;
   return ` (${number} pod${fresh === 1 ? '' : 's'}${away ? ', away meanwhile' : ''})`;
 }
 
-/** Versions of MLflow and PostgreSQL that do not start on what they find, and places that they find empty. */
+/** Versions of MLflow, PostgreSQL and MinIO that do not start on what they find, and places that they find empty. */
 function jumps({ before, after, images }: Workload): Finding[] {
   const template = at(after.object, 'spec.template') as Json;
   const server = serverOf(template);
   const warning = (rule: string, text: string, link: Finding['link']): Finding => ({ sign: '⚠', rule, text, link, about: [after] });
   const found = images.flatMap((image) => {
+    const [was, is] = [image.before, image.after].map((one) => imageOf(one).tag ?? '');
+    if (isImageOf(/^mlflow$/, image.after) && image.container === server?.name && was.endsWith('-full') && versionOf(image.after) !== undefined && !is.endsWith('-full')) {
+      return [warning('drivers', `does not start: ${safe(after.name)}, image ${safe(is)} without -full has no drivers for PostgreSQL and S3`, SCHEMA)];
+    }
+    if ([was, is].every((tag) => RELEASE.test(tag)) && is < was) {
+      return [warning('MinIO back', `steps back: StatefulSet ${safe(after.name)}, ${safe(was)} → ${safe(is)}, which may not read what the newer one has written`, MINIO)];
+    }
     const [old, fresh] = [image.before, image.after].map(versionOf);
     if (old === undefined || fresh === undefined) return [];
     if (image.container === server?.name && compareVersions(old, fresh) > 0) {

@@ -131,7 +131,9 @@ describe('pods', () => {
     ['another registry', [deployment('a', { image: 'a:1' })], [deployment('a', { image: 'registry.example.com:5000/a:1' })], '↻ restarts a (1 pod): image a:1 from another registry'],
     ['a digest', [deployment('a', { image: 'a:1' })], [deployment('a', { image: `a:1@sha256:${'0'.repeat(64)}` })], '↻ restarts a (1 pod): another digest of image 1'],
     ['another container', [deployment('a', { image: 'a:1' })], [deployment('a', { image: 'a:1', name: 'b' })], '↻ restarts a (1 pod): without container a, new container b'],
-    ['a scale', [deployment('a')], [deployment('a', {}, { replicas: 3 })], '· changes: a (replicas)'],
+    ['a scale', [deployment('a')], [deployment('a', {}, { replicas: 3 })], '↻ scales a: 1 → 3 pods; none of the others is replaced'],
+    ['a smaller set', [statefulSet('minio', 'minio:1', { replicas: 4 })], [statefulSet('minio', 'minio:1')], '↻ scales StatefulSet minio: 4 → 1 pods; none of the others is replaced, and the volumes of those that go stay'],
+    ['none', [deployment('a', {}, { replicas: 2 })], [deployment('a', {}, { replicas: 0 })], '⚠ stops a: 2 → 0 pods'],
     ['a later run', [cronJob('a', { image: 'a:1' })], [cronJob('a', { image: 'a:2' })], '· image only: a (1 → 2)'],
     ['a schedule', [cronJob('a')], [{ ...cronJob('a'), spec: { ...cronJob('a').spec, schedule: '0 4 * * *' } }], '· changes: a (schedule)'],
   ])('%s', (_, before, after, line) => {
@@ -141,6 +143,7 @@ describe('pods', () => {
   test('that an autoscaler counts are not counted', () => {
     const scaler = object('autoscaling/v2', 'HorizontalPodAutoscaler', 'a', { spec: { scaleTargetRef: { kind: 'Deployment', name: 'a' } } });
     expect(words([deployment('a', { image: 'a:1' }), scaler], [deployment('a', { image: 'a:2' }), scaler])).toEqual(['↻ restarts a: image 1 → 2']);
+    expect(words([deployment('a', {}, { replicas: 2 }), scaler], [deployment('a', {}, { replicas: 3 }), scaler])).toEqual(['· changes: a (replicas)']);
   });
 
   test('of a Job with a fingerprint run again, and are no refusal', () => {
@@ -170,6 +173,19 @@ describe('versions', () => {
       '↻ restarts StatefulSet postgres (1 pod, away meanwhile): image 17.12 → 18.2',
     ]);
     expect(words(postgres('17.12'), postgres('17.13'))).toEqual(['↻ restarts StatefulSet postgres (1 pod, away meanwhile): image 17.12 → 17.13']);
+  });
+
+  test('of MinIO may not read what a newer one has written', () => {
+    const minio = (date: string) => [statefulSet('minio', `docker.io/pgsty/silo:RELEASE.${date}T00-00-00Z`)];
+    expect(words(minio('2026-09-16'), minio('2026-06-18'))).toEqual([
+      '⚠ steps back: StatefulSet minio, RELEASE.2026-09-16T00-00-00Z → RELEASE.2026-06-18T00-00-00Z, which may not read what the newer one has written',
+      expect.stringMatching(/^↻ restarts StatefulSet minio /),
+    ]);
+    expect(words(minio('2026-06-18'), minio('2026-09-16'))).toEqual([expect.stringMatching(/^↻ restarts StatefulSet minio /)]);
+  });
+
+  test('without -full have no drivers', () => {
+    expect(words([server()], [server({ image: 'ghcr.io/mlflow/mlflow:v3.17.2' })])[0]).toBe('⚠ does not start: mlflow, image v3.17.2 without -full has no drivers for PostgreSQL and S3');
   });
 
   test('another place begins empty, whatever the parameters of the connection', () => {

@@ -90,10 +90,16 @@ def ended(server, title, component="tracking-server"):
 
     name, container, state = wait_until(f"{server}: {title}", 180, condition, every=2)
     assert state["exitCode"] == 8, state
-    now = kubectl("logs", name, "--container", container, *IN_NAMESPACE)
-    log = now if title in now else kubectl("logs", name, "--container", container, "--previous", *IN_NAMESPACE)
-    assert title in log, log
-    return log
+
+    def logged():
+        # a container that is started again takes the log of the one before away for a moment
+        for which in ((), ("--previous",)):
+            text = kubectl("logs", name, "--container", container, *which, *IN_NAMESPACE, check=False).stdout
+            if title in text:
+                return text
+        return None
+
+    return wait_until(f"{server}: in its log too", 60, logged, every=2)
 
 
 def job_of(server):

@@ -63,7 +63,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "schema-newer": ("{kubectl} rollout undo deployment/{deployment}", "{kubectl} get cronjobs,pvc"),
     "key-missing": (KEYS, RESTART),
     "key-form": (KEYS, RESTART),
-    "key-unknown": (*BUCKET_AGAIN, RESTART, LOST),
+    "key-unknown": (*BUCKET_AGAIN, LOST),
     "endpoint-elsewhere": (ENVIRONMENT,),
     "secret-wrong": BUCKET_AGAIN,
     "session-token": (ENVIRONMENT,),

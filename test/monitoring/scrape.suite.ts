@@ -183,8 +183,8 @@ test.each([
     expect(rules.map(({ name, health, lastError }) => [name, health, lastError])).toEqual(ALL.map((name) => [name, 'ok', undefined]));
     return rules.filter(({ state }) => state !== 'inactive').map(({ name }) => name);
   };
+  // a machine that does other work too makes a server slow for a moment, which is told as well
   await eventually(`${expected.join()} of ${namespace}`, async () => ((await active()).join() === expected.join() ? true : undefined));
-  expect(await active()).toEqual(expected);
 });
 
 interface Target {
@@ -220,14 +220,12 @@ describe('the dashboard', () => {
       await use();
       const stats = panels.filter(({ type }: { type: string }) => type === 'stat') as { title: string; targets: Target[] }[];
       const results = await Promise.all(stats.map(({ targets: [{ expr }] }) => ask(`query?query=${encodeURIComponent(expr)}`)));
-      return Object.fromEntries(stats.map(({ title }, index) => [title, Number(results[index].data.result[0].value[1])]));
+      return Object.fromEntries(stats.map(({ title }, index) => [title, Number(results[index].data.result[0]?.value[1])]));
     };
-    expect(await values()).toMatchObject({
-      'Pods that answer': 1,
-      'Artifact store takes files': stores,
-      'Database answers': stores,
-      'Failed requests': failed,
+    const wanted = { 'Pods that answer': 1, 'Artifact store takes files': stores, 'Database answers': stores, 'Failed requests': failed };
+    await eventually(JSON.stringify(wanted), async () => {
+      const found = await values();
+      return Object.entries(wanted).every(([title, value]) => found[title] === value) && found.Requests > 0 ? true : undefined;
     });
-    expect((await values()).Requests).toBeGreaterThan(0);
   });
 });

@@ -1,12 +1,8 @@
-import { PrometheusRuleSpecGroupsRules, PrometheusRuleSpecGroupsRulesExpr } from '../../imports/prometheusrule-monitoring.coreos.com';
-
-const RUNBOOK = 'https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/docs/how-to/monitor.md';
+import { PrometheusRuleSpecGroupsRules } from '../../imports/prometheusrule-monitoring.coreos.com';
+import { Alerted, Labels, Severity, alertOf, downAlert } from '../monitoring/alert-rules';
 
 /** What the alerts of backups are about. */
-export interface BackedUp {
-  /** Name of the server. */
-  readonly name: string;
-  readonly namespace: string;
+export interface BackedUp extends Alerted {
   /** Name of the Service of the exporter. */
   readonly monitor: string;
   /** How old the last verified backup may be. */
@@ -14,18 +10,13 @@ export interface BackedUp {
 }
 
 /** The alerts of the backups of a server. Their texts have no templates, as those of the server. */
-export function backupAlerts({ name, namespace, monitor, maxAgeSeconds }: BackedUp, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
+export function backupAlerts(of: BackedUp, further: Labels): PrometheusRuleSpecGroupsRules[] {
+  const { name, namespace, monitor, maxAgeSeconds } = of;
   const selector = `namespace="${namespace}",job="${monitor}"`;
   const log = (component: string) => `"kubectl --namespace ${namespace} logs --selector app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component} --all-containers --ignore-errors --prefix --tail=20"`;
   const ofJob = (what: string) => `max by (namespace, cronjob) (kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}-backup"})`;
   const start = `"kubectl --namespace ${namespace} create job backup-$(date +%s) --from=cronjob/${name}-backup"`;
-  const alert = (title: string, severity: 'critical' | 'warning', wait: string, expr: string, summary: string, description: string): PrometheusRuleSpecGroupsRules => ({
-    alert: title,
-    expr: PrometheusRuleSpecGroupsRulesExpr.fromString(expr),
-    for: wait,
-    labels: { ...further, severity, namespace, tracking_server: name },
-    annotations: { summary: `MLflow ${name} in ${namespace}: ${summary}`, description, runbook_url: `${RUNBOOK}#${title.toLowerCase()}` },
-  });
+  const alert = (title: string, severity: Severity, wait: string, expr: string, summary: string, description: string) => alertOf(of, further, title, severity, wait, expr, summary, description);
   return [
     alert(
       'MlflowBackupTooOld',
@@ -52,11 +43,12 @@ export function backupAlerts({ name, namespace, monitor, maxAgeSeconds }: Backed
       'the place of the backups does not answer',
       `Nobody could restore one now, and none will be made. See ${log('backup-monitor')}, and the store itself.`,
     ),
-    alert(
+    downAlert(
+      of,
+      further,
       'MlflowBackupMonitorDown',
       'warning',
-      '5m',
-      `absent(up{${selector}} == 1)`,
+      selector,
       'nobody watches the backups',
       `Prometheus has not reached the monitor of the backups for 5 minutes. See "kubectl --namespace ${namespace} get pods" and ${log('backup-monitor')}.`,
     ),

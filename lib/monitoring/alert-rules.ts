@@ -6,16 +6,17 @@ const RUNBOOK = 'https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/
 /** Labels that each alert has, besides those of the user. */
 export const ALERT_LABELS = ['alertname', 'severity', 'namespace', 'tracking_server'];
 
-interface Alerted {
+/** The server that an alert is about. */
+export interface Alerted {
   readonly name: string;
   readonly namespace: string;
 }
 
-interface Labels { [label: string]: string }
-type Severity = 'critical' | 'warning';
+export interface Labels { [label: string]: string }
+export type Severity = 'critical' | 'warning';
 
 /** An alert with the labels and the link that each of them has. */
-function alertOf({ name, namespace }: Alerted, further: Labels, title: string, severity: Severity, wait: string, expr: string, summary: string, description: string): PrometheusRuleSpecGroupsRules {
+export function alertOf({ name, namespace }: Alerted, further: Labels, title: string, severity: Severity, wait: string, expr: string, summary: string, description: string): PrometheusRuleSpecGroupsRules {
   return {
     alert: title,
     expr: PrometheusRuleSpecGroupsRulesExpr.fromString(expr),
@@ -34,7 +35,7 @@ export function downAlert(of: Alerted, further: Labels, title: string, severity:
  * The alerts of a stack. Their texts have no templates: Helm would take the braces for its own, and an alert is shown with its
  * labels anyway.
  */
-export function alertRules(scraped: Scraped, further: { [label: string]: string }): PrometheusRuleSpecGroupsRules[] {
+export function alertRules(scraped: Scraped, further: Labels): PrometheusRuleSpecGroupsRules[] {
   const { name, namespace, server, monitor, volumes, errorRatePercent, volumeFullPercent } = scraped;
   // by label: deployment/NAME is the old pod, where a new one does not start
   const log = (component: string) => `"kubectl --namespace ${namespace} logs --selector app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component} --prefix --tail=20"`;

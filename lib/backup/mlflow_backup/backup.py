@@ -28,13 +28,19 @@ SAMPLE, SAMPLE_BYTES = 20, 1024**3
 SHOWN = 5
 
 
-def begin() -> None:
-    """Both stores answer: a backup without its destination would be made for nothing."""
+def await_stores() -> Wait:
+    """Cleans the environment, and waits until both stores answer; how long others may be waited for."""
     clean(os.environ)
     wait = Wait.of_the_environment()
     until_well(wait, f"the destination at {os.environ['BACKUP_DESTINATION']}", try_destination)
     source = artifact_store([f"--artifacts-destination={os.environ['ARTIFACTS_DESTINATION']}"])
     until_well(wait, source.name, source.check)
+    return wait
+
+
+def begin() -> None:
+    """Both stores answer: a backup without its destination would be made for nothing."""
+    await_stores()
     destination = Bucket.of_destination()
     known = [*layout.names_of(destination), *layout.kept_names(destination)]
     name = layout.next_name(known, layout.now())

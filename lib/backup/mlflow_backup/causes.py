@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from preflight.commands import COMMANDS
+from preflight.commands import ALL, COMMANDS, K
 from preflight.mlflow_doctor import Cause
 from preflight.problem import Problem
 
@@ -76,8 +76,8 @@ CAUSES = {
         "Stop the servers, and restore again with OVERWRITE=true.",
     ),
 }
-BACKUP = "{kubectl} logs --selector app.kubernetes.io/component=backup --all-containers --ignore-errors --prefix --tail=20"
-RESTORE = "{kubectl} logs --selector app.kubernetes.io/component=restore --all-containers --ignore-errors --prefix --tail=20"
+BACKUP = f"{K} logs --selector app.kubernetes.io/component=backup {ALL} --tail=20"
+RESTORE = f"{K} logs --selector app.kubernetes.io/component=restore {ALL} --tail=20"
 START = "{kubectl} create job backup-$(date +%s) --from=cronjob/{deployment}-backup"
 BACK = "{kubectl} create job restore-$(date +%s) --from=cronjob/{deployment}-restore"
 CHOSEN = (

@@ -7,15 +7,14 @@ import time
 from typing import Any
 
 from preflight.database import Database
-from preflight.environment import clean
 from preflight.problem import Problem, say, warn
 from preflight.schema import LOGIN_TABLES, MLFLOW_TABLES, Tables, named, package_revisions
-from preflight.stores import artifact_store, database_at
-from preflight.wait import Wait, until_well
+from preflight.stores import database_at
+from preflight.wait import until_well
 
 from . import layout
-from .backup import fetch_dump, run, say_nothing_to_copy, shown, write
-from .bucket import ASIDE, Bucket, Found, try_destination
+from .backup import await_stores, fetch_dump, run, say_nothing_to_copy, shown, write
+from .bucket import ASIDE, Bucket, Found
 from .marks import differences
 from .mc import write_settings
 
@@ -29,11 +28,7 @@ WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname = '{schema}'
 
 def look() -> None:
     """Whether it may be done; till the end of this nothing is changed."""
-    clean(os.environ)
-    wait = Wait.of_the_environment()
-    until_well(wait, f"the destination at {os.environ['BACKUP_DESTINATION']}", try_destination)
-    source = artifact_store([f"--artifacts-destination={os.environ['ARTIFACTS_DESTINATION']}"])
-    until_well(wait, source.name, source.check)
+    wait = await_stores()
     artifacts, destination = Bucket.of_artifacts(), Bucket.of_destination()
     name, manifest = chosen(destination, os.environ.get("BACKUP", "").strip())
     judge_revision(name, manifest)

@@ -53,6 +53,7 @@ UPGRADE_LOG = f"{K} logs {UPGRADE} {ALL} --tail=50"
 UPGRADE_AGAIN = (UPGRADE_LOG, f"{K} delete job {UPGRADE}", "kubectl apply -f dist/")
 # what a bootstrap Job makes is made again
 BUCKET_AGAIN = (f"{K} delete job {ARTIFACTS}-bootstrap", "kubectl apply -f dist/")
+DATABASE_AGAIN = (f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     # the Job may be at work
@@ -88,10 +89,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "store-error": (ARTIFACT_STORE_LOG,),
     "presigned": (ENVIRONMENT,),
     "database-absent": (DATABASE_STORE, f"{K} describe pods {DATABASE}"),
-    "database-refuses": (f"{K} get pvc {DATABASE}", f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/"),
+    "database-refuses": (f"{K} get pvc {DATABASE}", *DATABASE_AGAIN),
     "replica": (DATABASE_STORE,),
     "database-error": (DATABASE_JOB, DATABASE_LOG),
-    "database-missing": (f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/", DATABASE_JOB),
+    "database-missing": (*DATABASE_AGAIN, DATABASE_JOB),
     "database-init": (LOGS, DATABASE_LOG),
     "login-missing": (KEYS, RESTART),
     "login-password": (KEYS, RESTART),

@@ -1,6 +1,6 @@
 // npm run bench                        measures (test/bench), prints the tables, and leaves the figures in build/bench.jsonl
-// npm run benchmarks -- RESULTS...     writes figures into docs/reference/benchmarks.md between its comments, and those of
-//                                      costs.suite.ts into cli/capacity/measured.json
+// npm run benchmarks -- RESULTS...     writes the tables of the parts that were measured into docs/reference/benchmarks.md, whose
+//                                      other parts stay, and figures of costs.suite.ts into cli/capacity/measured.json
 // BENCH_SHORT=1 is a short form of the first, for CI; arguments go to jest: npm run bench -- -t 'a crowd'
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -63,25 +63,31 @@ function table(rows) {
   return [line(HEADS), line(HEADS.map(() => '---')), ...cells.map(line)].join('\n');
 }
 
-/** Of a row that is in several files, the last, at the place of the first. */
+/** Of a row that is in several files, the last, at the place of the first; each with when and where it was measured. */
 function read(files) {
   const lines = files.flatMap((file) => readFileSync(file, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)));
   const all = new Map();
-  for (const one of lines.filter(({ part }) => part !== undefined)) all.set(`${one.part} ${one.what} ${one.with} ${one.figure ?? ''}`, one);
+  let about;
+  for (const one of lines) {
+    if (one.part === undefined) about = one;
+    else all.set(`${one.part} ${one.what} ${one.with} ${one.figure ?? ''}`, { ...one, about });
+  }
   const rows = [...all.values()];
   const others = rows.filter(({ part }) => ![...PARTS, COSTS].includes(part));
   if (others.length > 0) throw new Error(`no table for: ${others[0].part}`);
-  return { ...lines.filter(({ part }) => part === undefined).at(-1), rows };
+  return rows;
 }
 
-function tables({ date, machine, rows }, parts) {
-  const of = (part) => rows.filter((one) => one.part === part);
-  const loads = rows.map(({ load }) => load);
-  return [
-    `Measured on ${date}, on ${machine}; the load of the machine before each measurement was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}.`,
-    ...parts.filter((part) => of(part).length > 0).map((part) => `### ${part}\n\n${table(of(part))}`),
-    ...parts.filter((part) => of(part).length === 0).map((part) => `No figures yet: ${part}.`),
-  ].join('\n\n');
+/** The sections of the parts that have rows, by their names. */
+function sections(rows) {
+  const section = (part) => {
+    const own = rows.filter((one) => one.part === part);
+    const loads = own.map(({ load }) => load);
+    const { date, machine } = own.at(-1).about;
+    const load = `the load of the machine before each measurement was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+    return `### ${part}\n\nMeasured on ${date}, on ${machine}; ${load}.\n\n${table(own)}`;
+  };
+  return new Map([...PARTS, COSTS].filter((part) => rows.some((one) => one.part === part)).map((part) => [part, section(part)]));
 }
 
 function measure() {
@@ -97,22 +103,25 @@ function measure() {
   mkdirSync(dirname(results), { recursive: true });
   copyFileSync(measuring, results);
   rmSync(folder, { recursive: true });
-  const found = read([results]);
-  const parts = [...PARTS, COSTS].filter((part) => found.rows.some((one) => one.part === part));
-  if (parts.length > 0) console.log(`\n${tables(found, parts)}\n\nFigures: ${results}`);
+  const found = [...sections(read([results])).values()];
+  if (found.length > 0) console.log(`\n${found.join('\n\n')}\n\nFigures: ${results}`);
   process.exitCode = status ?? 1;
 }
 
 function write() {
-  const { date, machine, cpus: count, rows } = read(args);
+  const rows = read(args);
   const costs = rows.filter(({ part }) => part === COSTS);
   const others = rows.filter(({ part }) => part !== COSTS);
   if (others.length > 0) {
     const [before, rest] = readFileSync(page, 'utf8').split('<!-- benchmarks -->\n');
-    const after = rest.slice(rest.indexOf('<!-- end -->'));
-    writeFileSync(page, `${before}<!-- benchmarks -->\n${tables({ date, machine, rows: others }, PARTS)}\n\n${after}`);
+    const end = rest.indexOf('<!-- end -->');
+    const kept = rest.slice(0, end).split(/^(?=### )/m).map((text) => [/^### (.*)/.exec(text)?.[1], text.trim()]);
+    const now = new Map([...kept, ...sections(others)]);
+    const texts = PARTS.map((part) => now.get(part) ?? `### ${part}\n\nNo figures yet.`);
+    writeFileSync(page, `${before}<!-- benchmarks -->\n${texts.join('\n\n')}\n\n${rest.slice(end)}`);
   }
   if (costs.length > 0) {
+    const { date, machine, cpus: count } = costs.at(-1).about;
     const about = Object.entries({ command: 'npm run bench -- costs', date, machine, cpus: count }).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},\n`);
     const lines = costs.map(({ figure, what, with: who, unit, values }) => `    ${JSON.stringify(figure)}: ${JSON.stringify({ what, with: who, value: Number(median(values).toPrecision(3)), unit })}`);
     writeFileSync(measured, `{\n${about.join('')}  "figures": {\n${lines.join(',\n')}\n  }\n}\n`);

@@ -1,11 +1,12 @@
 // The guard in front of a real MLflow, with the files and the variables that a synthesized server has.
+import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Preflight } from '../../lib';
-import { Environment, scratch } from '../run-script';
+import { Environment, ROOT, scratch } from '../run-script';
 import { Answer, Mlflow, delivered } from './plain-mlflow';
-import { Minio } from './servers';
+import { Minio, PYTHON } from './servers';
 
 const ADMIN_PASSWORD = 'AdminPasswordThatNobodyMaySee';
 const METRICS_TOKEN = 'MetricsTokenThatNobodyMaySee';
@@ -317,6 +318,34 @@ test('the assistant is closed under a prefix that looks like the path of artifac
   expect(await get('')).toMatch(/^HTTP\/1\.1 200/);
   expect(await get(`X: ${'y'.repeat(300_000)}\r\n`)).not.toMatch(/^HTTP\/1\.1 200/);
   await mlflow.stop();
+});
+
+// the second part of an answer would wait for 40 ms until the client acknowledged the first
+test('a connection to one of several workers sends at once, as one to a single worker does', async () => {
+  const program = `
+import asyncio, socket
+from app_layers.protocol import LayeredProtocol
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+async def app(scope, receive, send): ...
+async def main():
+    # as uvicorn makes it for its workers
+    config = Config(app, http=LayeredProtocol, host="127.0.0.1", port=0, log_config=None, lifespan="off")
+    made = []
+    def make():
+        made.append(LayeredProtocol(config, ServerState(), {}))
+        return made[-1]
+    server = await asyncio.get_running_loop().create_server(make, sock=config.bind_socket())
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    while not made or made[0].transport is None:
+        await asyncio.sleep(0.01)
+    print(made[0].transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    writer.close()
+asyncio.run(main())`;
+  const env = { ...process.env, PYTHONPATH: join(ROOT, 'lib/plugins'), APP_LAYERS: 'builtins:callable', PYTHONDONTWRITEBYTECODE: '1' };
+  const { stdout, stderr } = spawnSync(PYTHON, ['-c', program], { encoding: 'utf8', env });
+  expect([stdout, stderr]).toEqual(['1\n', '']);
 });
 
 test('the assistant answers where it is asked for', async () => {

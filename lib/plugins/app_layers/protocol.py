@@ -57,6 +57,17 @@ class LayeredProtocol(H11Protocol):  # type: ignore[misc]
             raise RuntimeError("this version of uvicorn does not take its app from the configuration")
         self.app = self._resettable(taken)
 
+    def connection_made(self, transport: Any) -> None:
+        """Sends each answer at once.
+
+        With several workers uvicorn's listening socket is one that asyncio does not know for TCP, and the second part of an
+        answer waits for 40 ms: https://github.com/Kludex/uvicorn/issues/3149.
+        """
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
     def shutdown(self) -> None:
         """Ends a connection on which no request is under way, a moment later: one that has arrived is answered first."""
         STOP.ask()

@@ -2,7 +2,7 @@
 // between its comments. With a folder as argument it writes them there.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -99,24 +99,38 @@ const SYMPTOMS = [
       ['A move that is not whole', ['relocate-taken', 'relocate-copy', 'relocate-absent', 'relocate-verify']],
     ],
   ],
+  [
+    'Backups, and the way back',
+    'The Jobs of the CronJobs `mlflow-backup` and `mlflow-restore` say this in the log of the container that failed.',
+    [
+      ['A backup that fails', ['backup-destination', 'backup-store', 'backup-objects', 'backup-damaged']],
+      ['A backup of an empty database', ['backup-empty']],
+      ['A restore that does not begin', ['restore-none', 'restore-revision', 'restore-taken']],
+      ['A restore that is not whole', ['restore-objects', 'restore-rows']],
+    ],
+  ],
 ];
 
 // the texts and commands of the catalogue, with the values that the default stack has
 const CATALOGUE = `
 import json, re
-from preflight.causes import CAUSES, USUAL
+from preflight.causes import USUAL
+from preflight.problem import Problem
+from mlflow_backup import causes
+causes.register()
+CAUSES = Problem.causes
 from preflight.commands import COMMANDS, OTHERS
 from preflight import exits
 texts = "".join(cause.title + cause.why + cause.fix for cause in CAUSES.values())
 usual = {"kubectl": "kubectl --namespace mlflow", "deployment": "mlflow", "secret": "NAME"}
 shown = {"form": "what is wrong", "answer_code": "code of the answer", "actual": "what is there", "source": "Secret and key", "secret_source": "Secret and key",
-    "login_source": "Secret and key", "password_source": "Secret and key", "elsewhere": "variable", "reads": "what MLflow reads", "state": "what was left", "what": "variable", "roots": "places"}
+    "login_source": "Secret and key", "password_source": "Secret and key", "elsewhere": "variable", "reads": "what MLflow reads", "state": "what was left", "what": "variable", "roots": "places", "inner": "what the store says", "mend": "what mends it", "known": "their names"}
 names = {name: usual.get(name, USUAL.get(name, f"<{shown.get(name, name)}>")) for name in re.findall(r"\\{(\\w+)\\}", texts)}
 plain = lambda text: re.sub(r": \\.$", ".", text.format(**names))
 print(json.dumps({name: {"code": cause.code, "title": plain(cause.title), "why": plain(cause.why), "fix": plain(cause.fix),
     "commands": [command.format(**usual) for command in COMMANDS.get(name, OTHERS)]} for name, cause in CAUSES.items()}))
 `;
-const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: join(root, 'lib/preflight') };
+const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: ['preflight', 'backup'].map((room) => join(root, 'lib', room)).join(delimiter) };
 const catalogue = JSON.parse(execFileSync('python3', ['-c', CATALOGUE], { encoding: 'utf8', env }));
 
 const placed = SYMPTOMS.flatMap(([, , texts]) => texts.flatMap(([, causes]) => causes));
@@ -149,13 +163,15 @@ const CODES = {
   9: 'a client does not reach the server, or is refused',
   10: 'a client or an experiment is set up for S3',
   11: 'done, but for what is named',
+  12: 'a backup failed',
+  13: 'a restore failed',
 };
 for (const { code } of Object.values(catalogue)) if (CODES[code] === undefined) throw new Error(`scripts/causes.mjs: say what exit code ${code} is in CODES`);
 
 const page = [
   '# Causes and exit codes',
   '',
-  'Everything that the preflight, the doctor, the monitor and the clean-up name, by what one sees. A tracking server that cannot store an artifact does not start: `kubectl describe pod` and the log have what was tried, what came',
+  'Everything that the preflight, the doctor, the monitor, the clean-up and the backups name, by what one sees. A tracking server that cannot store an artifact does not start: `kubectl describe pod` and the log have what was tried, what came',
   'back, the cause and the fix. For one that runs, ask the doctor:',
   '',
   '```sh',

@@ -83,6 +83,19 @@ test('what the default stack asks for is what it does', () => {
   for (const text of [readme, objects]) expect(text).toContain('two volumes of 10Gi');
 });
 
+test('what each part asks for is what the page of the objects says', () => {
+  const parts = manifests.filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind));
+  const rows = parts.map(({ kind, metadata, spec }) => {
+    const { containers, initContainers = [] } = spec.template.spec;
+    const rows = [...containers, ...initContainers].map(({ resources: { requests, limits } }) => [requests.cpu, limits.cpu, requests.memory, limits.memory].join(' | '));
+    expect(new Set(rows).size).toBe(1);
+    return `| ${kind === 'Job' ? 'each of the three Jobs' : `\`${metadata.name}\``} | ${rows[0]} | ${spec.volumeClaimTemplates?.[0].spec.resources.requests.storage ?? ''} |`.replace('|  |', '| |');
+  });
+  expect(rows.filter((row) => row.includes('Jobs'))).toHaveLength(3);
+  const [, table] = /\n\| Pod \|.*\n\|.*\n((?:\|.*\n)+)/.exec(objects)!;
+  expect(table.trim().split('\n').sort()).toEqual([...new Set(rows)].sort());
+});
+
 test('what a tiny stack asks for is what guide and README say', () => {
   const tiny = parseAllDocuments(readFileSync(join(root, 'examples/laptop/dist/mlflow.k8s.yaml'), 'utf8')).map((document) => document.toJS());
   const both = [tiny, manifests];

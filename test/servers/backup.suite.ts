@@ -200,7 +200,7 @@ describe('the way back', () => {
   test('it is refused where there is data, and changes nothing', async () => {
     await stores.postgres.sql('elsewhere', ["INSERT INTO experiments (name, lifecycle_stage) VALUES ('of here', 'active')"]);
     const { code, stderr, failed } = await elsewhere.restore().run();
-    expect({ code, failed, title: stderr.split('\n')[0] }).toEqual({ code: 13, failed: 'look', title: expect.stringMatching(/^ERROR: the database has data: \d+ /) });
+    expect({ code, failed, title: stderr.split('\n')[0] }).toEqual({ code: 13, failed: 'look', title: expect.stringMatching(/^ERROR: nothing was restored: the database has data: \d+ /) });
     expect(stderr).toContain('OVERWRITE=true | kubectl apply --filename=-');
     expect(await stores.postgres.answers('elsewhere', ["SELECT count(*) FROM experiments WHERE name = 'of here'"])).toEqual([1]);
   });

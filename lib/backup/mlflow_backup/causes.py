@@ -57,8 +57,8 @@ CAUSES = {
     ),
     "restore-taken": Cause(
         EXIT_RESTORE,
-        "{form}",
-        "A restore goes into an empty stack. Nothing was changed.",
+        "nothing was restored: {form}",
+        "A restore goes into an empty stack, and changes nothing in one that is not.",
         "Where it shall be replaced, set OVERWRITE=true: what is there is kept, in a schema and below a prefix; the log "
         "names them.",
     ),

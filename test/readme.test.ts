@@ -96,6 +96,14 @@ test('what each part asks for is what the page of the objects says', () => {
   expect(table.trim().split('\n').sort()).toEqual([...new Set(rows)].sort());
 });
 
+test('and what the proxy of a login asks for', () => {
+  const all = parseAllDocuments(readFileSync(join(root, 'examples/ingress-with-login/dist/mlflow-sso.k8s.yaml'), 'utf8')).map((document) => document.toJS());
+  const { spec } = all.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'mlflow-oauth2-proxy');
+  const [{ resources: { requests, limits } }] = spec.template.spec.containers;
+  expect(spec.replicas).toBe(2);
+  expect(objects).toContain(`has two pods besides, each with ${requests.cpu} and ${requests.memory}, and at most ${limits.cpu} and ${limits.memory}.`);
+});
+
 test('what a tiny stack asks for is what guide and README say', () => {
   const tiny = parseAllDocuments(readFileSync(join(root, 'examples/laptop/dist/mlflow.k8s.yaml'), 'utf8')).map((document) => document.toJS());
   const both = [tiny, manifests];

@@ -49,8 +49,9 @@ function renamed(review: Review): Finding[] {
     const labels = (manifest: Manifest): Json => at(manifest.object, 'spec.selector.matchLabels');
     const claims = (manifest: Manifest): Json[] => at(manifest.object, 'spec.volumeClaimTemplates') ?? [];
     const after = review.only('added', 'StatefulSet').find((other) => same(kindOf(labels(before)), kindOf(labels(other))) || (before.name === other.name && before.namespace !== other.namespace));
-    const kept = claims(before).length === 0 || deletes(before.object, 'whenDeleted') ? '' : `; ${safe(before.name)} stays with its volumes, which nothing uses`;
-    if (after === undefined) return warning('data left behind', `takes away ${review.name(before)}${claims(before).length === 0 ? '' : ', whose volumes stay until somebody deletes their claims'}`, PRUNING, before);
+    const keeps = claims(before).length > 0 && !deletes(before.object, 'whenDeleted');
+    const kept = keeps ? `; ${safe(before.name)} stays with its volumes, which nothing uses` : '';
+    if (after === undefined) return warning('data left behind', `takes away ${review.name(before)}, where what is gone is pruned${keeps ? '; its volumes stay until somebody deletes their claims' : ''}`, PRUNING, before);
     const place = before.namespace === after.namespace ? safe(after.name) : `${safe(after.namespace)}/${safe(after.name)}`;
     return warning('data left behind', `begins with empty volumes: ${review.name(before)} → ${place}${kept}`, NAMES, before, after);
   });

@@ -3,6 +3,7 @@ import { data, secrets } from './data';
 import { safe } from './lines';
 import { Json, Manifest } from './manifests';
 import { network } from './network';
+import { plainSecrets } from './plain-secrets';
 import { pods } from './pods';
 import { refused } from './refused';
 import { Finding, Review, differing, list, same, without } from './review';
@@ -22,9 +23,11 @@ export function isProgram(change: Change): boolean {
 /** What happens when the changes are applied, what is to be looked at first. Every object that changes is in one of them. */
 export function findings(review: Review): Finding[] {
   const no = refused(review);
-  const found = [...no, ...data(review), ...secrets(review), ...network(review), ...rights(review), ...pods(review, new Set(no.flatMap(({ about }) => about)))];
+  const found = [...data(review), ...plainSecrets(review), ...secrets(review), ...network(review), ...rights(review), ...pods(review, new Set(no.flatMap(({ about }) => about))), ...no];
   const all = [...found, ...rest(review, found)];
-  return all.sort((one, other) => SIGNS.indexOf(one.sign) - SIGNS.indexOf(other.sign));
+  // what is refused changes nothing that runs
+  const rank = ({ sign, rule }: Finding) => SIGNS.indexOf(sign) + (rule === 'refused' ? 0.5 : 0);
+  return all.sort((one, other) => rank(one) - rank(other));
 }
 
 /** What no rule has an eye on, folded. */

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../fault';
 import { Change, manifestOf } from './changes';
 import { Json, Manifest, YAML, isObject, labelOf } from './manifests';
+import { isSecret, withoutPassword } from '../../lib/validation/literal-secrets';
 
 const MASKED_FIELDS = ['data', 'stringData'];
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -13,6 +14,11 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** What others wrote, as a name that can stand anywhere in Markdown and in a terminal. */
 export function safe(text: unknown): string {
   return String(text).replace(/[^\w.:/-]/g, '?');
+}
+
+/** Whether an object is a variable with a value that is a secret by its name. A list, as bootstrap Jobs have, is of names. */
+export function isPlainSecret({ name, value }: Json): boolean {
+  return typeof name === 'string' && typeof value === 'string' && !value.startsWith('[') && isSecret(name, value);
 }
 
 /** The unified diff of a change, with the values of Secrets masked. */
@@ -27,11 +33,13 @@ function toLines(object: Json): string[] {
   return YAML.stringify(object, { lineWidth: 0, version: '1.1' }).replace(/\n$/, '').split('\n');
 }
 
-/** An object without the values of any Secret in it, which still shows where they differ from those of the other side. */
+/** An object without the values of any Secret in it, and without those of variables that are secrets by their names, which still shows where they differ from those of the other side. */
 function mask(value: Json, other: Json, side: string, inSecret = false): Json {
   if (Array.isArray(value)) return value.map((item, index) => mask(item, other?.[index], side, inSecret));
+  if (typeof value === 'string') return withoutPassword(value);
   if (!isObject(value)) return value;
   const secret = inSecret || value.kind === 'Secret';
+  if (isPlainSecret(value)) return { ...value, value: maskValue(value.value as Json, other?.value, side) };
   return mapValues(value, (field, key) => {
     const same = other?.[key];
     if (secret && key === LAST_APPLIED) return maskValue(field, same, side);

@@ -11,6 +11,7 @@ interface Way {
 }
 
 const LINK = docs('who gets through', 'how-to/network-policies.md#what-is-allowed');
+const PRUNED = 'where what is gone is pruned';
 const DIRECTIONS = [
   { type: 'Ingress', rules: 'ingress', peers: 'from' },
   { type: 'Egress', rules: 'egress', peers: 'to' },
@@ -39,15 +40,25 @@ export function network(review: Review): Finding[] {
   const [old, fresh] = [review.base, review.head].map((side) => [...side.values()]);
   return [
     ...changed,
-    ...review.only('removed', 'NetworkPolicy').filter((policy) => isAboutKept(policy, old, fresh)).map((policy) => finding('opens', policy, 'it is gone, and pods that no other policy chooses are open')),
+    ...review.only('removed', 'NetworkPolicy').filter((policy) => isAboutKept(policy, old, fresh)).map((policy) => {
+      const pods = chosenBy(policy, fresh);
+      const open = pods.filter((pod) => !fresh.some((other) => other.kind === 'NetworkPolicy' && chosenBy(other, [pod]).length > 0));
+      if (pods.length > 0 && open.length === 0) return finding('closes', policy, `${PRUNED}, what it let through is let through no more, but by other policies`);
+      return finding('opens', policy, `${PRUNED}, ${pods.length === 0 ? 'pods that no other policy chooses are' : `${list(open.map((pod) => review.name(pod)), 4)} ${open.length === 1 ? 'is' : 'are'}`} open to everybody`);
+    }),
     ...review.only('added', 'NetworkPolicy').filter((policy) => isAboutKept(policy, fresh, old)).map((policy) => finding('closes', policy, 'it is new, and its pods are closed to all that no policy lets through')),
   ];
 }
 
 /** Whether a policy that one side has is about pods that both have, or about some that are in no manifest: the policy of what comes or goes with it is no news. */
 function isAboutKept(policy: Manifest, side: Manifest[], other: Manifest[]): boolean {
-  const chosen = side.filter(({ namespace, object }) => namespace === policy.namespace && podLabels(object) !== undefined && isChosen(podLabels(object), at(policy.object, 'spec.podSelector')));
+  const chosen = chosenBy(policy, side);
   return chosen.length === 0 || chosen.some(({ kind, namespace, name }) => other.some((one) => one.kind === kind && one.namespace === namespace && withoutFingerprint(one.name) === withoutFingerprint(name)));
+}
+
+/** The workloads whose pods a policy chooses. */
+function chosenBy(policy: Manifest, side: Manifest[]): Manifest[] {
+  return side.filter(({ namespace, object }) => namespace === policy.namespace && podLabels(object) !== undefined && isChosen(podLabels(object), at(policy.object, 'spec.podSelector')));
 }
 
 function podLabels(workload: Json): { [label: string]: string } | undefined {

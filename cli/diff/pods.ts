@@ -18,8 +18,10 @@ const ENDING = ['Job', 'CronJob'];
 const VERSION_LABELS = ['app.kubernetes.io/version', 'helm.sh/chart'];
 /** How MinIO and its like call their versions: by the time, which sorts as text does. */
 const RELEASE = /^RELEASE\.\d{4}-\d\d-\d\dT/;
+const ARTIFACT_STORE = 'artifact store';
+const ENDPOINT = 'MLFLOW_S3_ENDPOINT_URL';
 /** Which places a server of MLflow keeps what it is given: another one begins empty. */
-const PLACE_FLAGS: { [flag: string]: string } = { '--backend-store-uri': 'database', '--artifacts-destination': 'artifact store', '--registry-store-uri': 'model registry' };
+const PLACE_FLAGS: { [flag: string]: string } = { '--backend-store-uri': 'database', '--artifacts-destination': ARTIFACT_STORE, '--registry-store-uri': 'model registry' };
 
 /** A workload whose pods change. */
 interface Workload {
@@ -42,7 +44,7 @@ export function pods(review: Review, refused: ReadonlySet<Manifest>): Finding[] 
   const explained = new Set(primaries.flatMap(({ images }) => images.map(keyOf)));
   const followers = workloads.filter((workload) => !primaries.includes(workload) && isImageOnly(workload));
   return [
-    ...all.flatMap(jumps),
+    ...all.flatMap((workload) => jumps(review, workload)),
     ...workloads.flatMap((workload) => scaled(review, workload)),
     ...primaries.map((workload) => restart(review, workload)),
     ...later.map((workload) => restart(review, workload, ', once it is not refused any more')),
@@ -194,36 +196,46 @@ function countWords(review: Review, before: Manifest, after: Manifest): string {
 }
 
 /** Versions of MLflow, PostgreSQL and MinIO that do not start on what they find, and places that they find empty. */
-function jumps({ before, after, images }: Workload): Finding[] {
+function jumps(review: Review, { before, after, images }: Workload): Finding[] {
   const template = at(after.object, 'spec.template') as Json;
   const server = serverOf(template);
   const warning = (rule: string, text: string, link: Finding['link']): Finding => ({ sign: '⚠', rule, text, link, about: [after] });
+  const name = review.name(after);
   const found = images.flatMap((image) => {
     const [was, is] = [image.before, image.after].map((one) => imageOf(one).tag ?? '');
     if (isImageOf(/^mlflow$/, image.after) && image.container === server?.name && was.endsWith('-full') && versionOf(image.after) !== undefined && !is.endsWith('-full')) {
-      return [warning('drivers', `does not start: ${safe(after.name)}, image ${safe(is)} without -full has no drivers for PostgreSQL and S3`, SCHEMA)];
+      return [warning('drivers', `does not start: ${name}, image ${safe(is)} without -full has no drivers for PostgreSQL and S3`, SCHEMA)];
     }
     if ([was, is].every((tag) => RELEASE.test(tag)) && is < was) {
-      return [warning('MinIO back', `steps back: StatefulSet ${safe(after.name)}, ${safe(was)} → ${safe(is)}, which may not read what the newer one has written`, MINIO)];
+      return [warning('MinIO back', `steps back: ${name}, ${safe(was)} → ${safe(is)}, which may not read what the newer one has written`, MINIO)];
     }
     const [old, fresh] = [image.before, image.after].map(versionOf);
     if (old === undefined || fresh === undefined) return [];
     if (image.container === server?.name && compareVersions(old, fresh) > 0) {
-      return [warning('MLflow back', `steps back: ${safe(after.name)}, MLflow ${old.join('.')} → ${fresh.join('.')}, which does not start where the schema is that of the newer one`, WAY_BACK)];
+      return [warning('MLflow back', `steps back: ${name}, MLflow ${old.join('.')} → ${fresh.join('.')}, which does not start where the schema is that of the newer one`, WAY_BACK)];
     }
     const isPostgres = [image.before, image.after].every((one) => isImageOf(/^postgres(ql)?$/, one));
     if (after.kind !== 'StatefulSet' || !isPostgres || old[0] === fresh[0]) return [];
-    return [warning('PostgreSQL major', `does not start: StatefulSet ${safe(after.name)}, PostgreSQL ${fresh[0]} cannot read the files of ${old[0]}`, MAJOR)];
+    return [warning('PostgreSQL major', `does not start: ${name}, PostgreSQL ${fresh[0]} cannot read the files of ${old[0]}`, MAJOR)];
   });
-  return [...found, ...(server === undefined ? [] : places(before, after, server, warning))];
+  return [...found, ...(server === undefined ? [] : places(name, before, server, warning))];
 }
 
-function places(before: Manifest, after: Manifest, server: Json, warning: (rule: string, text: string, link: Finding['link']) => Finding): Finding[] {
+function places(name: string, before: Manifest, server: Json, warning: (rule: string, text: string, link: Finding['link']) => Finding): Finding[] {
   const old = serverOf(at(before.object, 'spec.template') as Json);
-  return Object.entries(PLACE_FLAGS).flatMap(([flag, what]) => {
+  const flags = Object.entries(PLACE_FLAGS).flatMap(([flag, what]) => {
     const [was, is] = [old, server].map((container) => placeOf(container, flag));
-    return was === undefined || is === undefined || was === is ? [] : [warning('another place', `another ${what}: ${safe(after.name)}, ${flag}; what was logged stays in the one of before`, PLACES)];
+    return was === undefined || is === undefined || was === is ? [] : [{ what, by: flag }];
   });
+  const [was, is] = [old, server].map(endpointOf);
+  const endpoint = was === is || flags.some(({ what }) => what === ARTIFACT_STORE) ? [] : [{ what: ARTIFACT_STORE, by: `${ENDPOINT} ${was ?? 'not set'} → ${is ?? 'not set'}` }];
+  return [...flags, ...endpoint].map(({ what, by }) => warning('another place', `another ${what}: ${name}, ${by}; what was logged stays in the one of before`, PLACES));
+}
+
+/** Where the S3 server is, without who connects. */
+function endpointOf(container: Json): string | undefined {
+  const value = ((container?.env ?? []) as Json[]).find(({ name }) => name === ENDPOINT)?.value as string | undefined;
+  return value === undefined ? undefined : safe(value.replace(/\/\/[^/]*@/, '//'));
 }
 
 /** The value of a flag, without what says how to connect, and not where to. */

@@ -89,6 +89,10 @@ export function refused(review: Review): Finding[] {
     if (change.action !== 'changed') return [];
     const found = after.kind === 'StatefulSet' ? ofStatefulSet(before.object, after.object) : fixed(before, after);
     if (found.length === 0) return [];
+    // one that has ended is gone by then, and comes anew
+    if (after.kind === 'Job' && at(before.object, 'spec.ttlSecondsAfterFinished') !== undefined) {
+      return { sign: '·', rule: 'runs again', text: `runs again: ${review.name(after)}, which is refused while the one before is there`, about: [after] };
+    }
     const text = `refused by Kubernetes: ${review.name(after)}, ${list(found)}`;
     return { sign: '⚠', rule: 'refused', text, link: linkOf(before, after, found), about: [after] };
   });
@@ -147,7 +151,7 @@ function moved(what: string, old: Json, fresh: Json): string {
 
 /** A value that is short enough to be told. */
 function shown(value: Json): string | undefined {
-  if (value === undefined) return 'none';
+  if (value === undefined) return 'not set';
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.map(safe).join('+');
   return ['string', 'number', 'boolean'].includes(typeof value) && String(value).length <= 60 ? safe(value) : undefined;
 }

@@ -24,18 +24,40 @@ export function rights(review: Review): Finding[] {
     return more.length === 0 ? [] : [finding(after, list(wordsOf(more), 6))];
   };
   const bound = (before: Manifest | undefined, after: Manifest) => {
-    const had = (before?.object.subjects ?? []) as Json[];
-    const more = ((after.object.subjects ?? []) as Json[]).filter((subject) => !had.some((other) => same(subject, other)));
-    return more.length === 0 ? [] : [finding(after, `${safe(after.object.roleRef?.kind)} ${safe(after.object.roleRef?.name)} for ${list(more.map(({ kind, name }) => `${safe(kind)} ${safe(name)}`), 4)}`)];
+    const more = subjectsOf(after).filter((subject) => !subjectsOf(before).some((other) => same(subject, other)));
+    return more.length === 0 ? [] : [finding(after, `${safe(after.object.roleRef?.kind)} ${safe(after.object.roleRef?.name)} for ${whom(more)}`)];
   };
-  const fresh = new Set(review.only('added', ...ROLES).map(({ name }) => name));
+  const added = review.only('added', ...BINDINGS);
+  // what a new role is for is told with it
+  const fresh = review.only('added', ...ROLES).flatMap((role) => {
+    const bindings = added.filter((binding) => isOf(binding, role));
+    const others = [...review.head.values()].some((binding) => BINDINGS.includes(binding.kind) && isOf(binding, role));
+    const subjects = bindings.flatMap(subjectsOf);
+    const who = subjects.length > 0 ? `, for ${whom(subjects)}` : others ? '' : ', and nobody has it yet';
+    const where = bindings.some(({ kind }) => kind === 'ClusterRoleBinding') ? ', in all namespaces' : '';
+    return grown(undefined, role).map((found) => ({ ...found, text: `${found.text}${who}${where}`, about: [role, ...bindings] }));
+  });
+  const told = new Set(fresh.flatMap(({ about }) => about));
   return [
     ...review.pairs(...ROLES).flatMap(({ before, after }) => grown(before, after)),
-    ...review.only('added', ...ROLES).flatMap((role) => grown(undefined, role)),
+    ...fresh,
     ...review.pairs(...BINDINGS).flatMap(({ before, after }) => bound(before, after)),
-    // what a new Role is for is told with it
-    ...review.only('added', ...BINDINGS).filter(({ object }) => !fresh.has(object.roleRef?.name)).flatMap((binding) => bound(undefined, binding)),
+    ...added.filter((binding) => !told.has(binding)).flatMap((binding) => bound(undefined, binding)),
   ];
+}
+
+function subjectsOf(binding: Manifest | undefined): Json[] {
+  return (binding?.object.subjects ?? []) as Json[];
+}
+
+function whom(subjects: Json[]): string {
+  return list(subjects.map(({ kind, name }) => `${safe(kind)} ${safe(name)}`), 4);
+}
+
+/** Whether a binding is to a role: of a Role it is one of the same namespace. */
+function isOf(binding: Manifest, role: Manifest): boolean {
+  const { kind, name } = (binding.object.roleRef ?? {}) as Json;
+  return kind === role.kind && name === role.name && (kind === 'ClusterRole' || binding.namespace === role.namespace);
 }
 
 function rightsOf(role: Json): Right[] {

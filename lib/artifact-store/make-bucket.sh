@@ -14,7 +14,7 @@ until answer=$(mc admin info store 2>&1 >/dev/null); do
     *'Access Key Id you provided does not exist'* | *'signature we calculated does not match'* | *'Access Denied'*)
       # a pod with what the Secret has now may be on its way
       if [ $SECONDS -ge "${FOLLOW_SECONDS:-120}" ]; then
-        echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET\":" \
+        echo "ERROR: the artifact store at $STORE_URL refuses the root user in Secret \"$ADMIN_SECRET_NAME\":" \
           "the server was started with other values. Restart it: kubectl --namespace $(<"$CREDENTIALS_DIR/namespace") rollout restart statefulset/$STORE_NAME" >&2
         exit 1
       fi ;;

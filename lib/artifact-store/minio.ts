@@ -293,7 +293,7 @@ function serverOf({ checks, props, name, host, administrator, storageSize }: Sto
       { name: 'BUCKET', value: bucket },
       { name: 'REGION', value: region },
       { name: 'POLICY', value: `${bucket}-only` },
-      { name: 'ADMIN_SECRET', value: administrator.secretName },
+      { name: 'ADMIN_SECRET_NAME', value: administrator.secretName },
       ...bucketEnv(checks, { ...props, prefix, quota, storageSize, volumes: servers.count, usableShare: servers.usableShare }),
       // what mc, a program in Go, knows authorities from
       ...(tls ? [{ name: 'SSL_CERT_FILE', value: tls.ca.path }] : []),

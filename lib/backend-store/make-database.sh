@@ -21,10 +21,10 @@ until answer=$(psql --no-psqlrc --no-password --quiet --command='SELECT 1' 2>&1 
       # the pod gives the superuser what the Secret has, when the kubelet has brought it there
       if [ $SECONDS -ge "${FOLLOW_SECONDS:-180}" ]; then
         kubectl="kubectl --namespace $(<"$CREDENTIALS_DIR/namespace")"
-        echo "ERROR: PostgreSQL at $PGHOST:$PGPORT refuses the superuser in Secret \"$ADMIN_SECRET\": its pod sets the password that" \
+        echo "ERROR: PostgreSQL at $PGHOST:$PGPORT refuses the superuser in Secret \"$ADMIN_SECRET_NAME\": its pod sets the password that" \
           "the Secret has, and did not: the user may have another name there than when the volume was made, or the image asks for a" \
           "password on the socket too. The tracking server does not use it, and goes on. Put the old values back, or set the password" \
-          "in the pod; this is tried again. run: $kubectl get secret $ADMIN_SECRET --output" \
+          "in the pod; this is tried again. run: $kubectl get secret $ADMIN_SECRET_NAME --output" \
           "'jsonpath={.data.${ADMIN_PASSWORD_KEY:-password}}' | base64 --decode | $kubectl exec --stdin $PGHOST-0 -- bash -c 'read -r p || true;" \
           "psql -qU \"\$POSTGRES_USER\" -d postgres <<<\"ALTER ROLE CURRENT_USER PASSWORD \\\$p\\\$\$p\\\$p\\\$\"'" >&2
         exit 1
@@ -143,7 +143,7 @@ SQL
 if ! answer=$(hand_over 2>&1); then
   answer=${answer//$'\n'/ } answer=${answer//$'\t'/}
   # shellcheck disable=SC2153 # it comes from the pod
-  echo "ERROR: database \"$DATABASE\" cannot be handed over from its former owner to the user in Secret \"$USER_SECRET\": $answer." \
+  echo "ERROR: database \"$DATABASE\" cannot be handed over from its former owner to the user in Secret \"$USER_SECRET_NAME\": $answer." \
     "This is tried again: end what uses its tables, or make the user their owner in the database, as a superuser:" \
     "kubectl --namespace $(<"$CREDENTIALS_DIR/namespace") exec -it $PGHOST-0 -- psql -U $PGUSER -d $DATABASE" >&2
   exit 1

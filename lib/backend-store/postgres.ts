@@ -201,9 +201,9 @@ function serverOf({ store, checks, props, name, host, user, administrator }: Sto
       { name: 'PGHOST', value: name },
       { name: 'PGPORT', value: String(PORT) },
       { name: 'DATABASE', value: database },
-      { name: 'ADMIN_SECRET', value: secretName },
+      { name: 'ADMIN_SECRET_NAME', value: secretName },
       ...(passwordKey === 'password' ? [] : [{ name: 'ADMIN_PASSWORD_KEY', value: passwordKey }]),
-      { name: 'USER_SECRET', value: user.secretName },
+      { name: 'USER_SECRET_NAME', value: user.secretName },
     ],
   };
 }

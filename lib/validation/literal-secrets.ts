@@ -81,6 +81,7 @@ export function withoutPassword(argument: string, before?: string): string {
     .replace(INNER_FLAG, (text, start: string, name: string, value: string) => (isSecret(name, value) ? `${start}***` : text));
 }
 
-function isSecret(name: string, value: string): boolean {
+/** Whether the value of a variable or a flag is a secret, by their names. */
+export function isSecret(name: string, value: string): boolean {
   return SECRET_NAME.test(name) && !NAMED_KEY.test(name) && !NO_SECRET.test(value) && !(NUMBER.test(value) && !PASSWORD_NAME.test(name));
 }

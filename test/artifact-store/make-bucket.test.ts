@@ -34,7 +34,7 @@ function makeBucket(mc: FakeProgram, environment: Record<string, string> = {}, p
       BUCKET: 'models',
       REGION: 'eu-central-1',
       POLICY: 'models-only',
-      ADMIN_SECRET: 'minio-root',
+      ADMIN_SECRET_NAME: 'minio-root',
       DEADLINE_SECONDS: '60',
       FOLLOW_SECONDS: '0',
       ...environment,

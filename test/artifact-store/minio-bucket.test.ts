@@ -4,7 +4,7 @@ import { Size, Testing } from 'cdk8s';
 import { Minio, MinioProps } from '../../lib';
 import { containers, faults, get } from '../helpers';
 
-const PLAIN = ['CREDENTIALS_DIR', 'STORE_URL', 'STORE_NAME', 'BUCKET', 'REGION', 'POLICY', 'ADMIN_SECRET'];
+const PLAIN = ['CREDENTIALS_DIR', 'STORE_URL', 'STORE_NAME', 'BUCKET', 'REGION', 'POLICY', 'ADMIN_SECRET_NAME'];
 
 /** What the script of the Job is told about the bucket, beyond its name. */
 function told(props: MinioProps): { [variable: string]: string } {

@@ -119,7 +119,7 @@ test('the Job makes the bucket', () => {
     { name: 'BUCKET', value: 'mlflow-bucket' },
     { name: 'REGION', value: 'us-east-1' },
     { name: 'POLICY', value: 'mlflow-bucket-only' },
-    { name: 'ADMIN_SECRET', value: 'minio-root' },
+    { name: 'ADMIN_SECRET_NAME', value: 'minio-root' },
   ]);
 });
 

@@ -109,8 +109,8 @@ test('the Job makes the database', () => {
     { name: 'PGHOST', value: 'postgres' },
     { name: 'PGPORT', value: '5432' },
     { name: 'DATABASE', value: 'mlflow' },
-    { name: 'ADMIN_SECRET', value: 'postgres-superuser' },
-    { name: 'USER_SECRET', value: 'postgres-user' },
+    { name: 'ADMIN_SECRET_NAME', value: 'postgres-superuser' },
+    { name: 'USER_SECRET_NAME', value: 'postgres-user' },
   ]);
 });
 

@@ -110,8 +110,8 @@ Compared with \`old.yaml\`:
   test('and what else would come to what is refused is told: it comes when that is mended', () => {
     const larger = { volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '100Gi' } } } }] };
     expect(said([statefulSet('postgres', 'docker.io/library/postgres:17.12')], [statefulSet('postgres', 'docker.io/library/postgres:18.1', larger)])).toEqual([
-      `⚠ refused by Kubernetes: StatefulSet postgres, storage 50Gi → 100Gi ${LARGER}`,
       expect.stringMatching(/^⚠ does not start: StatefulSet postgres, PostgreSQL 18 cannot read the files of 17 \(/),
+      `⚠ refused by Kubernetes: StatefulSet postgres, storage 50Gi → 100Gi ${LARGER}`,
       '↻ restarts StatefulSet postgres (1 pod, away meanwhile), once it is not refused any more: image 17.12 → 18.1',
     ]);
   });
@@ -150,6 +150,8 @@ describe('pods', () => {
     const renamed = { ...job('fill-25494bb8cb', { command: ['b'] }), metadata: { name: 'fill-3964f8c7bc', namespace: 'mlflow' } };
     expect(words([job('fill-25494bb8cb')], [renamed])).toEqual(['· runs again: Job fill']);
     expect(words([job('fill')], [job('fill', { command: ['b'] })])).toEqual(['⚠ refused by Kubernetes: Job fill, template']);
+    const passing = (...of: Parameters<typeof job>) => ({ ...job(...of), spec: { ...job(...of).spec, ttlSecondsAfterFinished: 60 } });
+    expect(words([passing('fill')], [passing('fill', { command: ['b'] })])).toEqual(['· runs again: Job fill, which is refused while the one before is there']);
   });
 });
 
@@ -192,6 +194,12 @@ describe('versions', () => {
     const at = (uri: string) => [server({ args: ['mlflow', 'server', `--backend-store-uri=${uri}`] })];
     expect(words(at('postgresql://a/mlflow?connect_timeout=5'), at('postgresql://b/mlflow'))[0]).toBe('⚠ another database: mlflow, --backend-store-uri; what was logged stays in the one of before');
     expect(words(at('postgresql://a/mlflow?connect_timeout=5'), at('postgresql://a/mlflow'))).toEqual(['↻ restarts mlflow (1 pod): arguments --backend-store-uri']);
+    const endpoint = (...urls: string[]) => [server({ env: urls.map((value) => ({ name: 'MLFLOW_S3_ENDPOINT_URL', value })) })];
+    expect(words(endpoint('http://minio.mlflow:9000'), endpoint('http://user:hidden@s3.example.com'))).toEqual([
+      '⚠ another artifact store: mlflow, MLFLOW_S3_ENDPOINT_URL http://minio.mlflow:9000 → http://s3.example.com; what was logged stays in the one of before',
+      '↻ restarts mlflow (1 pod): variables MLFLOW_S3_ENDPOINT_URL',
+    ]);
+    expect(words(endpoint('http://minio.mlflow:9000'), endpoint())[0]).toContain('http://minio.mlflow:9000 → not set;');
   });
 });
 
@@ -204,7 +212,7 @@ describe('data', () => {
     ['a namespace', namespace, '⚠ deletes data, where what is gone is pruned: Namespace mlflow, with everything in it'],
     ['a claim', claim('1Gi'), '⚠ deletes data, where what is gone is pruned: PersistentVolumeClaim backup, with its volume, unless that is retained'],
     ['a database of an operator', object('postgresql.cnpg.io/v1', 'Cluster', 'postgres'), '⚠ deletes data, where what is gone is pruned: Cluster postgres, with its volumes'],
-    ['a store', statefulSet('minio', 'minio:1'), '⚠ takes away StatefulSet minio, whose volumes stay until somebody deletes their claims'],
+    ['a store', statefulSet('minio', 'minio:1'), '⚠ takes away StatefulSet minio, where what is gone is pruned; its volumes stay until somebody deletes their claims'],
     ['a Secret', object('v1', 'Secret', 'keys'), '⚠ loses values, where what is gone is pruned: Secret keys'],
   ])('goes with %s', (_, gone, line) => {
     expect(words([kept, gone], [kept])).toEqual([line]);
@@ -213,7 +221,7 @@ describe('data', () => {
   test('goes with a StatefulSet that says so', () => {
     const policy = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } };
     const minio = (spec: object) => [kept, statefulSet('minio', 'minio:1', spec)];
-    expect(words(minio(policy), [kept])[0]).toBe('⚠ deletes data, where what is gone is pruned: StatefulSet minio, with its volumes');
+    expect(words(minio(policy), [kept])).toEqual(['⚠ deletes data, where what is gone is pruned: StatefulSet minio, with its volumes', '⚠ takes away StatefulSet minio, where what is gone is pruned']);
     expect(words(minio({}), minio(policy))).toEqual(['⚠ lets volumes go with pods: StatefulSet minio, whenDeleted and whenScaled Delete']);
     expect(words(minio({ ...policy, replicas: 4 }), minio({ ...policy, replicas: 1 }))).toEqual(['⚠ deletes data: StatefulSet minio, volumes of 3 pods that go']);
   });
@@ -261,16 +269,22 @@ describe('the network', () => {
   });
 
   test('opens without a policy and closes with one, for pods that stay', () => {
-    expect(words([server(), from([])], [server()])).toEqual(['⚠ opens NetworkPolicy mlflow: it is gone, and pods that no other policy chooses are open']);
+    expect(words([server(), from([])], [server()])).toEqual(['⚠ opens NetworkPolicy mlflow: where what is gone is pruned, mlflow is open to everybody']);
+    const account = object('v1', 'ServiceAccount', 'kept');
+    expect(words([account, from([])], [account])).toEqual(['⚠ opens NetworkPolicy mlflow: where what is gone is pruned, pods that no other policy chooses are open to everybody']);
+    const other = { ...from([pods('a')]), metadata: { name: 'other', namespace: 'mlflow' } };
+    expect(words([server(), from([]), other], [server(), other])).toEqual(['⚠ closes NetworkPolicy mlflow: where what is gone is pruned, what it let through is let through no more, but by other policies']);
     expect(words([server()], [server(), from([])])).toEqual(['⚠ closes NetworkPolicy mlflow: it is new, and its pods are closed to all that no policy lets through']);
-    const kept = object('v1', 'ServiceAccount', 'kept');
-    expect(words([kept], [kept, server(), from([])])).toEqual(['· new: mlflow, NetworkPolicy mlflow']);
+    expect(words([account], [account, server(), from([])])).toEqual(['· new: mlflow, NetworkPolicy mlflow']);
   });
 });
 
 describe('rights', () => {
   const role = (...rules: object[]) => object('rbac.authorization.k8s.io/v1', 'Role', 'jobs', { rules });
   const rule = (verbs: string[], resources: string[], more: object = {}) => ({ apiGroups: [''], verbs, resources, ...more });
+  const other = object('v1', 'ServiceAccount', 'other');
+  const cluster = (kind: string, rest: object) => ({ apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata: { name: 'jobs' }, ...rest });
+  const toAll = { roleRef: { kind: 'ClusterRole', name: 'jobs' }, subjects: [{ kind: 'Group', name: 'system:authenticated' }] };
   const binding = (...names: string[]) => object('rbac.authorization.k8s.io/v1', 'RoleBinding', 'jobs', { roleRef: { kind: 'Role', name: 'jobs' }, subjects: names.map((name) => ({ kind: 'ServiceAccount', name })) });
 
   test.each([
@@ -282,8 +296,37 @@ describe('rights', () => {
     ['what was there in other words', [role(rule(['*'], ['secrets']))], [role(rule(['get'], ['secrets']), rule(['list'], ['secrets']))], ['· changes: Role jobs (rules)']],
     ['somebody else', [binding('a')], [binding('a', 'b')], ['⚠ grants more: RoleBinding jobs, Role jobs for ServiceAccount b']],
     ['a new Role', [binding('a')], [binding('a'), role(rule(['get'], ['pods']))], ['⚠ grants more: Role jobs, get pods']],
+    ['a new Role for somebody', [other], [other, binding('a'), role(rule(['get'], ['pods']))], ['⚠ grants more: Role jobs, get pods, for ServiceAccount a']],
+    ['a new Role for nobody', [other], [other, role(rule(['get'], ['pods']))], ['⚠ grants more: Role jobs, get pods, and nobody has it yet']],
+    ['a role for all namespaces', [other], [other, cluster('ClusterRole', { rules: [rule(['get'], ['secrets'])] }), cluster('ClusterRoleBinding', toAll)], ['⚠ grants more: ClusterRole jobs, get secrets, for Group system:authenticated, in all namespaces']],
+    ['a new Role of the same name is another', [other], [other, role(rule(['get'], ['pods'])), cluster('ClusterRoleBinding', toAll)], ['⚠ grants more: Role jobs, get pods, and nobody has it yet', '⚠ grants more: ClusterRoleBinding jobs, ClusterRole jobs for Group system:authenticated']],
   ])('%s', (_, before, after, expected) => {
     expect(words(before, after)).toEqual(expected);
+  });
+});
+
+describe('a secret in plain text', () => {
+  const variables = (env: { [name: string]: string }) => deployment('a', { env: Object.entries(env).map(([name, value]) => ({ name, value })) });
+  const secret = (rest: object) => object('v1', 'Secret', 'keys', rest);
+
+  test.each([
+    ['of a variable', [variables({})], [variables({ AWS_SECRET_ACCESS_KEY: 'hunter2plain', LEVEL: 'info' })], ['⚠ shows a secret to all who read the manifests: a, AWS_SECRET_ACCESS_KEY', '↻ restarts a (1 pod): variables AWS_SECRET_ACCESS_KEY, LEVEL']],
+    ['of a new Secret', [variables({})], [variables({}), secret({ stringData: { a: 'hunter2plain', b: '' } })], ['⚠ shows a secret to all who read the manifests: Secret keys, a']],
+    ['of one more key', [secret({ data: { a: 'eA==' } })], [secret({ data: { a: 'eA==', b: 'eA==' } })], ['⚠ shows a secret to all who read the manifests: Secret keys, b']],
+    ['that was there', [secret({ data: { a: 'eA==' } })], [secret({ data: { a: 'eQ==' } })], ['· changes: Secret keys (data)']],
+    ['that is none', [variables({})], [variables({ ADMIN_SECRET_NAME: 'keys', SORT_KEY: 'name' })], ['↻ restarts a (1 pod): variables ADMIN_SECRET_NAME, SORT_KEY']],
+  ])('%s', (_, before, after, expected) => {
+    expect(words(before, after)).toEqual(expected);
+  });
+
+  test('is masked, in a URI as well', () => {
+    const cwd = scratch({ 'old.yaml': file([variables({})]), 'new.yaml': file([variables({ AWS_SECRET_ACCESS_KEY: 'hunter2plain', URI: 'postgresql://mlflow:hunter2plain@host/db', LEVEL: 'info' })]) });
+    for (const format of ['text', 'markdown', 'json']) {
+      const { stdout } = cdk8sMlflow(['diff', '--full', '--format', format, 'old.yaml', 'new.yaml'], { cwd });
+      expect(stdout).not.toContain('hunter2plain');
+      expect(stdout).toContain('postgresql://mlflow:***@host/db');
+      expect(stdout).toContain('info');
+    }
   });
 });
 
@@ -308,6 +351,7 @@ describe('noise', () => {
   test('names have their namespace where there are several', () => {
     const other = { ...deployment('a', { image: 'a:1' }), metadata: { name: 'a', namespace: 'other' } };
     expect(words([deployment('a', { image: 'a:1' }), other], [deployment('a', { image: 'a:2' }), other])).toEqual(['↻ restarts mlflow/a (1 pod): image 1 → 2']);
+    expect(words([server(NEXT), other], [server(), other])[0]).toMatch(/^⚠ steps back: mlflow\/mlflow, /);
   });
 });
 
@@ -387,7 +431,7 @@ describe('the command', () => {
 });
 
 describe('links', () => {
-  const sources = ['data', 'network', 'pods', 'refused', 'rights'].map((name) => readFileSync(join(ROOT, `cli/diff/${name}.ts`), 'utf8')).join('\n');
+  const sources = ['data', 'network', 'plain-secrets', 'pods', 'refused', 'rights'].map((name) => readFileSync(join(ROOT, `cli/diff/${name}.ts`), 'utf8')).join('\n');
   const pages = [...sources.matchAll(/docs\('([^']+)', '([^']+)'\)/g)].map(([, title, page]) => [page, title] as const);
 
   test.each(pages)('%s is there', (page) => {

@@ -25,7 +25,7 @@ function makeBucket(username: string, { former, other, env = {} }: { former?: st
   const files = { ...(other === undefined ? {} : { 'user.other': other }), 'config.json': config('store', minio.rootUser, minio.rootPassword), namespace: 'ml-team', 'user.username': username, 'user.password': SECRET };
   const credentials = scratch(former === undefined ? files : { ...files, former: former.map((name) => `${name}\n`).join('') });
   lastCredentials = credentials;
-  const environment = { CREDENTIALS_DIR: credentials, STORE_URL: minio.url, STORE_NAME: 'minio', BUCKET: 'models', REGION: 'us-east-1', POLICY: 'models-only', ADMIN_SECRET: 'minio-root', DEADLINE_SECONDS: '20', FOLLOW_SECONDS: '0', ...env };
+  const environment = { CREDENTIALS_DIR: credentials, STORE_URL: minio.url, STORE_NAME: 'minio', BUCKET: 'models', REGION: 'us-east-1', POLICY: 'models-only', ADMIN_SECRET_NAME: 'minio-root', DEADLINE_SECONDS: '20', FOLLOW_SECONDS: '0', ...env };
   const bin = scratch();
   symlinkSync(MC, join(bin, 'mc'));
   return run(['bash', SCRIPT, ...(former === undefined ? [] : ['retire'])], environment, [bin]);

@@ -66,8 +66,8 @@ function makeDatabase(database: string, username: string, { generation, former, 
     PGHOST: '127.0.0.1',
     PGPORT: String(postgres.port),
     DATABASE: database,
-    ADMIN_SECRET: 'postgres-superuser',
-    USER_SECRET: 'postgres-user',
+    ADMIN_SECRET_NAME: 'postgres-superuser',
+    USER_SECRET_NAME: 'postgres-user',
     DEADLINE_SECONDS: '20',
   });
 }

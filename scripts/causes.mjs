@@ -141,7 +141,7 @@ const wrong = [
 if (wrong.length > 0) throw new Error(`scripts/causes.mjs: each cause of the catalogue stands in SYMPTOMS, once: ${wrong.join(', ')}`);
 
 // what is no code, in a text that is Markdown
-const prose = (text) => text.replace(/[<>*_|]/g, (character) => ({ '<': '&lt;', '>': '&gt;' })[character] ?? `\\${character}`).replace(/\bhttps?:\/\/\S+/g, (url) => `\`${url.replaceAll('\\', '').replaceAll('&lt;', '<').replaceAll('&gt;', '>')}\``);
+const prose = (text) => text.replace(/[<>*_|]/g, (character) => ({ '<': '&lt;', '>': '&gt;' })[character] ?? `\\${character}`).replace(/\bhttps?:\/\/\S*[^\s.,;:)]/g, (url) => `\`${url.replaceAll('\\', '').replaceAll('&lt;', '<').replaceAll('&gt;', '>')}\``);
 
 function entry(name) {
   const { code, title, why, fix, commands } = catalogue[name];

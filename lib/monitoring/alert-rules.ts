@@ -59,7 +59,7 @@ export function alertRules(scraped: Scraped, further: Labels): PrometheusRuleSpe
       '10m',
       `100 * max by (namespace, persistentvolumeclaim) (1 - ${free}{${volumes}} / ${all}{${volumes}}) > ${volumeFullPercent}`,
       summary,
-      `The label persistentvolumeclaim names the claim. Enlarge it, or remove the artifacts of what users deleted: "kubectl --namespace ${namespace} exec deployment/${name} -- python3 /app/preflight gc --older-than=30d".`,
+      `The label persistentvolumeclaim names the claim. Enlarge it, or remove the artifacts of what users deleted: "kubectl --namespace ${namespace} exec deployment/${name} -- python3 /app/start-mlflow.py gc --older-than=30d".`,
     );
   const ofCleanUp = (what: string) => `max by (namespace, cronjob) (kube_cronjob_status_${what}{namespace="${namespace}",cronjob="${name}-gc"})`;
   const requests = (selector: string) => `sum(rate(mlflow_http_request_total{${selector}}[5m]))`;

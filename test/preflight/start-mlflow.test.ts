@@ -737,7 +737,7 @@ describe('a database that is not ready', () => {
       '  where:  db.example:5432',
       `  answer: ${REFUSED_IN_ONE_LINE} (gave up after 1.9 s, the prop preflight.startupDeadline)`,
       expect.stringContaining('not ready yet'),
-      expect.stringMatching(/^ {2}fix: .*--backend-store-uri/), expect.stringMatching(/^ {2}run: .* get pods,services/), expect.stringMatching(/^ {2}run: .* describe pods/),
+      expect.stringMatching(/^ {2}fix: .*--backend-store-uri/), expect.stringMatching(/^ {2}run: .* get statefulsets,pods,services/), expect.stringMatching(/^ {2}run: .* describe pods/), '  run:    kubectl apply -f dist/',
     ]);
     expect(database.eventsOf('connect').length).toBeGreaterThan(1);
     expect(start.seconds).toBeLessThan(6);

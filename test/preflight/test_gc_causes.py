@@ -14,7 +14,7 @@ class Causes(unittest.TestCase):
         self.assertEqual(
             lines[0], "ERROR: 1 of what was deleted is kept, since its files cannot be deleted; all else was removed"
         )
-        self.assertIn("preflight gc --older-than=30d", lines[-1])
+        self.assertIn("start-mlflow.py gc --older-than=30d", lines[-1])
 
 
 if __name__ == "__main__":

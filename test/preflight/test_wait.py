@@ -6,7 +6,7 @@ import unittest
 from unittest import mock
 
 from preflight.problem import Problem
-from preflight.wait import Wait, end_at_sigterm, undisturbed, until_well
+from preflight.wait import Wait, end_at_sigterm, mending, undisturbed, until_well
 
 
 def quiet():
@@ -47,6 +47,18 @@ class UntilWell(Case):
 
     def test_tries_again_what_passes(self):
         self.assertEqual(self.run_with(Problem("store-absent", "trying"), "well"), "well")
+
+    def test_says_what_mends_it_once_when_it_takes_long(self):
+        absent = [Problem("store-absent", "trying") for _ in range(4)]
+        with contextlib.redirect_stdout(io.StringIO()) as output, mock.patch("preflight.wait.HINT_SECONDS", 0):
+            self.assertEqual(until_well(Wait(60), "the store", mock.Mock(side_effect=[*absent, "well"])), "well")
+        waiting, *hint = output.getvalue().splitlines()
+        self.assertEqual(waiting, "Waiting for the store: the artifact store does not answer")
+        self.assertEqual(hint, mending(absent[0]))
+        self.assertRegex("\n".join(hint), r"^  cause:  .*\n  fix:    .*\n  run:    kubectl .*")
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            until_well(Wait(60), "the store", mock.Mock(side_effect=[*absent, "well"]))
+        self.assertEqual(output.getvalue().count("\n"), 1)
 
     def test_leaves_at_once_what_does_not(self):
         with self.assertRaises(Problem) as met:

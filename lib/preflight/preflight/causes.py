@@ -226,14 +226,16 @@ CAUSES = {
         EXIT_STORE_ABSENT,
         "the artifact store does not answer",
         "It is not running, is not ready yet, has another name or port, or a NetworkPolicy is in the way.",
-        "See the pods and the Service of the store, and MLFLOW_S3_ENDPOINT_URL. A pod that is Pending says why in its events.",
+        "See the pods and the Service of the store, and MLFLOW_S3_ENDPOINT_URL. A pod that is Pending says why in its events. "
+        "What was changed by hand, such as an endpoint or a number of pods, is put back by the manifests: apply them.",
         passing=True,
     ),
     "store-full": Cause(
         EXIT_STORE_ABSENT,
         "the artifact store has no room left ({answer_code})",
         "Its volume, or the quota of the bucket, is full.",
-        f"Make the volume larger, see {LARGER_VOLUME}, or raise the quota. While the server answers, gc takes away what was "
+        f"Make the volume larger, see {LARGER_VOLUME}, or raise the quota (prop quota of the store). One that was set by hand "
+        "goes with the bootstrap Job: delete that Job, and apply the manifests. While the server answers, gc takes away what was "
         "deleted before; a server that is started again waits for room.",
         passing=True,
     ),
@@ -254,7 +256,8 @@ CAUSES = {
         EXIT_DATABASE_ABSENT,
         "the database does not answer",
         "It is not running, is not ready yet, has another name or port, or a NetworkPolicy is in the way.",
-        "See the pods and the Service of the database, and {uri_source}. A pod that is Pending says why in its events.",
+        "See the pods and the Service of the database, and {uri_source}. A pod that is Pending says why in its events. What was "
+        "changed by hand, such as a number of pods, is put back by the manifests: apply them.",
         passing=True,
     ),
     "database-refuses": Cause(

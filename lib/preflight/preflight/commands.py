@@ -25,6 +25,7 @@ def namespace(mounted: str = MOUNTED, resolver: str = RESOLVER) -> str:
 
 
 K = "{kubectl}"
+APPLY = "kubectl apply -f dist/"
 # by label, and not as deployment/NAME: that is the old pod, which is well, where a new one fails
 SERVER = "--selector app.kubernetes.io/component=tracking-server"
 ARTIFACTS = "--selector app.kubernetes.io/component=artifact-store"
@@ -36,24 +37,24 @@ ALL = "--all-containers --ignore-errors --prefix"
 KEYS = "{kubectl} describe secret {secret}"
 RESTART = "{kubectl} rollout restart deployment/{deployment}"
 ENVIRONMENT = "{kubectl} set env deployment/{deployment} --list"
-ARTIFACT_STORE = f"{K} get pods,services,endpoints,pvc {ARTIFACTS}"
+ARTIFACT_STORE = f"{K} get statefulsets,pods,services,endpoints,pvc {ARTIFACTS}"
 ARTIFACT_STORE_LOG = f"{K} logs {ARTIFACTS} --tail=20"
 ARTIFACT_STORE_JOB = f"{K} logs {ARTIFACTS}-bootstrap {ALL} --tail=20"
-DATABASE_STORE = f"{K} get pods,services,endpoints,pvc {DATABASE}"
+DATABASE_STORE = f"{K} get statefulsets,pods,services,endpoints,pvc {DATABASE}"
 DATABASE_LOG = f"{K} logs {DATABASE} --tail=20"
 DATABASE_JOB = f"{K} logs {DATABASE}-bootstrap {ALL} --tail=20"
 LOST = "{kubectl} exec deployment/{deployment} -- python3 /app/start-mlflow.py gc --lost"
-OLD_RUNS = "{kubectl} exec deployment/{deployment} -- python3 /app/preflight gc --older-than=30d"
+OLD_RUNS = "{kubectl} exec deployment/{deployment} -- python3 /app/start-mlflow.py gc --older-than=30d"
 IDENTITY = "{kubectl} get serviceaccounts --output yaml"
 
 UPGRADE = "--selector app.kubernetes.io/component=schema-upgrade"
 
 UPGRADE_LOG = f"{K} logs {UPGRADE} {ALL} --tail=50"
 # a Job that has ended is not run again by an apply
-UPGRADE_AGAIN = (UPGRADE_LOG, f"{K} delete job {UPGRADE}", "kubectl apply -f dist/")
+UPGRADE_AGAIN = (UPGRADE_LOG, f"{K} delete job {UPGRADE}", APPLY)
 # what a bootstrap Job makes is made again
-BUCKET_AGAIN = (f"{K} delete job {ARTIFACTS}-bootstrap", "kubectl apply -f dist/")
-DATABASE_AGAIN = (f"{K} delete job {DATABASE}-bootstrap", "kubectl apply -f dist/")
+BUCKET_AGAIN = (f"{K} delete job {ARTIFACTS}-bootstrap", APPLY)
+DATABASE_AGAIN = (f"{K} delete job {DATABASE}-bootstrap", APPLY)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     # the Job may be at work
@@ -84,11 +85,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pod-role": (IDENTITY, RESTART),
     "denied": (*BUCKET_AGAIN, ARTIFACT_STORE_JOB),
     "bucket-missing": (*BUCKET_AGAIN, ARTIFACT_STORE_JOB, LOST),
-    "store-absent": (ARTIFACT_STORE, f"{K} describe pods {ARTIFACTS}"),
-    "store-full": (f"{K} get pvc {ARTIFACTS}", OLD_RUNS),
+    "store-absent": (ARTIFACT_STORE, f"{K} describe pods {ARTIFACTS}", APPLY),
+    "store-full": (f"{K} get pvc {ARTIFACTS}", OLD_RUNS, *BUCKET_AGAIN),
     "store-error": (ARTIFACT_STORE_LOG,),
     "presigned": (ENVIRONMENT,),
-    "database-absent": (DATABASE_STORE, f"{K} describe pods {DATABASE}"),
+    "database-absent": (DATABASE_STORE, f"{K} describe pods {DATABASE}", APPLY),
     "database-refuses": (f"{K} get pvc {DATABASE}", *DATABASE_AGAIN),
     "replica": (DATABASE_STORE,),
     "database-error": (DATABASE_JOB, DATABASE_LOG),

@@ -16,6 +16,8 @@ from .problem import Problem, redact, say
 Found = TypeVar("Found")
 
 RETRY_SECONDS = 1
+# what a store that starts takes; what takes longer may want somebody
+HINT_SECONDS = 30
 
 
 class Wait:
@@ -50,14 +52,26 @@ class Wait:
         return problem
 
 
+def mending(problem: Problem) -> list[str]:
+    """Of the lines of a problem, what may be behind it, and what mends it."""
+    return [line for line in problem.lines() if line.startswith(("  cause:", "  fix:", "  run:"))]
+
+
 def until_well(wait: Wait, name: str, action: Callable[[], Found]) -> Found:
-    """The result of an action that is tried again as long as waiting can mend what goes wrong."""
+    """The result of an action that is tried again while waiting can mend what goes wrong; after a time, with what else can."""
+    told, since = "", 0.0
     while True:
         try:
             return action()
         except Problem as problem:
             if not problem.passing:
                 raise
+            if problem.name != told:
+                told, since = problem.name, time.monotonic()
+            elif time.monotonic() - since >= HINT_SECONDS:
+                since = float("inf")
+                for line in mending(problem):
+                    say(line)
             if not wait(name, f"{problem.title}; {problem.answer}" if problem.answer else problem.title):
                 raise wait.over(problem) from None
 

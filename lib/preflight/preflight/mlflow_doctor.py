@@ -57,7 +57,7 @@ TEXTS = {
     "server-absent": (
         "the tracking server does not answer",
         "It is not running or not ready yet, or the URI has another host or port.",
-        "See the pods and their logs.",
+        "Check host and port, and start a port-forward again. Else who runs the server looks at its pods and their logs.",
     ),
     "server-other": (
         "what answers there is no MLflow tracking server: {form}",

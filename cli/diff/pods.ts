@@ -228,7 +228,9 @@ function places(name: string, before: Manifest, server: Json, warning: (rule: st
     return was === undefined || is === undefined || was === is ? [] : [{ what, by: flag }];
   });
   const [was, is] = [old, server].map(endpointOf);
-  const endpoint = was === is || flags.some(({ what }) => what === ARTIFACT_STORE) ? [] : [{ what: ARTIFACT_STORE, by: `${ENDPOINT} ${was ?? 'not set'} → ${is ?? 'not set'}` }];
+  // with another scheme it is the same server
+  const place = (url: string | undefined) => url?.replace(/^\w+:\/\//, '').replace(/\/+$/, '');
+  const endpoint = place(was) === place(is) || flags.some(({ what }) => what === ARTIFACT_STORE) ? [] : [{ what: ARTIFACT_STORE, by: `${ENDPOINT} ${was ?? 'not set'} → ${is ?? 'not set'}` }];
   return [...flags, ...endpoint].map(({ what, by }) => warning('another place', `another ${what}: ${name}, ${by}; what was logged stays in the one of before`, PLACES));
 }
 

@@ -199,6 +199,7 @@ describe('versions', () => {
       '⚠ another artifact store: mlflow, MLFLOW_S3_ENDPOINT_URL http://minio.mlflow:9000 → http://s3.example.com; what was logged stays in the one of before',
       '↻ restarts mlflow (1 pod): variables MLFLOW_S3_ENDPOINT_URL',
     ]);
+    expect(words(endpoint('http://minio.mlflow:9000'), endpoint('https://minio.mlflow:9000/'))).toEqual(['↻ restarts mlflow (1 pod): variables MLFLOW_S3_ENDPOINT_URL']);
     expect(words(endpoint('http://minio.mlflow:9000'), endpoint())[0]).toContain('http://minio.mlflow:9000 → not set;');
   });
 });

@@ -21,6 +21,7 @@ from app_layers.asgi import App, Message, Receive, Scope, Send, error_body, head
 
 from .in_flight import InFlight
 from .opened import Changed, Missing, NotModified, NotSatisfiable, Opened, Wanted
+from .precedence import Calls, Courtesy
 from .request import DOWNLOAD, UPLOAD, Download, Upload
 
 # versions of MLflow whose routes are known to send the file that a repository names, and nothing else of it
@@ -76,6 +77,7 @@ class Transfers:
         self._app = app
         self._streams_downloads = streams_downloads
         self._in_flight = in_flight
+        self._calls = Calls()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"] if scope["type"] == "http" else ""
@@ -85,12 +87,15 @@ class Transfers:
         elif method in ("GET", "HEAD") and DOWNLOADS.search(scope["path"]):
             with self._in_flight.counted("download"):
                 await (self._download if self._streams_downloads else self._app)(scope, receive, send)
+        elif scope["type"] == "http":
+            with self._calls.counted():
+                await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = header(scope, b"content-length")
-        body = Body(receive)
+        body = Body(receive, Courtesy(self._calls))
         started = False
 
         async def note(message: Message) -> None:
@@ -155,14 +160,15 @@ class Transfers:
                 DOWNLOAD.reset(token)
         if headers is not None:
             kept = [(name, value) for name, value in headers if name.lower() not in REPLACED]
-            await Object(download, kept).send(scope, receive, send)
+            await Object(download, kept, Courtesy(self._calls)).send(scope, receive, send)
 
 
 class Body:
     """The body of an upload, in pieces that are worth their way."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, courtesy: Courtesy) -> None:
         self._receive = receive
+        self._courtesy = courtesy
         self.size = 0
         self.gone = False
         self.silent = False
@@ -171,6 +177,7 @@ class Body:
         pieces: list[bytes] = []
         size = 0
         while True:
+            await self._courtesy.show()
             try:
                 message = await within(SILENCE_SECONDS, self._receive())
             except asyncio.TimeoutError:
@@ -189,7 +196,8 @@ class Body:
 class Object:
     """What is sent in place of MLflow's empty file."""
 
-    def __init__(self, download: Download, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, download: Download, headers: list[tuple[bytes, bytes]], courtesy: Courtesy) -> None:
+        self._courtesy = courtesy
         self._source = download.repository.source
         self._path = download.path
         self._headers = headers
@@ -249,6 +257,7 @@ class Object:
             reading = asyncio.ensure_future(in_reader(opened.read, CHUNK))
             while chunk := await reading:
                 sent += len(chunk)
+                await self._courtesy.show()
                 reading = asyncio.ensure_future(in_reader(opened.read, CHUNK))
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if gone.done():

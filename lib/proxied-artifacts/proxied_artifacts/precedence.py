@@ -1,4 +1,4 @@
-"""Calls before transfers: a transfer waits for a moment while a call is under way, which takes milliseconds where nothing is beside it.
+"""Calls before transfers: a transfer waits for a moment while a call is under way, which takes milliseconds by itself.
 
 They share one event loop and one interpreter, in which each call takes several turns behind whatever the transfers have.
 """

@@ -29,6 +29,7 @@ function stack(namespace: string, props: MlflowStackProps, name = namespace): Ml
 const inMemory = (name: string, sizeLimit: string) => ({ name, emptyDir: { medium: 'Memory', sizeLimit } });
 
 stack('faults-one', {});
+stack('faults-other', {});
 stack('faults-two', { podDisruptionBudget: {}, trackingServer: { replicas: 2 } });
 const full = stack('faults-full', {});
 for (const { statefulSet } of [full.postgres!, full.minio!]) {

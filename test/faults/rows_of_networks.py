@@ -5,7 +5,7 @@ import os
 import time
 
 from cluster import execute, kubectl, wait_until
-from rows import ONE, row
+from rows import OTHER, row
 from rows_of_parts import SERVER
 from stacks import CLIENTS
 
@@ -59,7 +59,7 @@ def connects(stack):
     return stack.kubectl("exec", "deployment/mlflow", "--", "python3", "-c", CONNECT, check=False).returncode == 0
 
 
-@row(ONE, "the network between MLflow and both stores is cut", longest=CUT + 45)
+@row(OTHER, "the network between MLflow and both stores is cut", longest=CUT + 45)
 def cut(stack):
     cutter = Cutter(stack)
     assert connects(stack)
@@ -71,7 +71,7 @@ def cut(stack):
     return f"for {CUT:.0f} s"
 
 
-@row(ONE, "PostgreSQL's node is gone without a word, and its pod comes back elsewhere", longest=60)
+@row(OTHER, "PostgreSQL's node is gone without a word, and its pod comes back elsewhere", longest=60)
 def database_lost(stack):
     cutter = Cutter(stack)
     from_server(cutter, stack, "postgres-0")
@@ -79,7 +79,7 @@ def database_lost(stack):
     wait_until("another PostgreSQL", 120, lambda: connects(stack))
 
 
-@row(ONE, "PostgreSQL and MinIO hang (STOP)", longest=HANG + 45)
+@row(OTHER, "PostgreSQL and MinIO hang (STOP)", longest=HANG + 45)
 def hang(stack):
     for store in STORES:
         stack.execute(store, "kill -STOP -1")
@@ -89,7 +89,7 @@ def hang(stack):
     return f"for {HANG:.0f} s"
 
 
-@row(ONE, "NetworkPolicies let nobody to the stores")
+@row(OTHER, "NetworkPolicies let nobody to the stores")
 def closed(stack):
     for name in ("postgres", "minio"):
         stack.kubectl("patch", "networkpolicy", name, "--type=merge", "--patch", json.dumps({"spec": {"ingress": []}}))

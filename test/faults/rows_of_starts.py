@@ -6,7 +6,7 @@ import os
 import time
 
 from cluster import kubectl, say, wait_until
-from rows import ONE, TWO, row
+from rows import OTHER, TWO, row
 from rows_of_parts import SERVER, identities, restarts
 
 ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "4"))
@@ -32,7 +32,7 @@ def copies(job, count):
         yield made
 
 
-@row(ONE, "each Job that makes databases, buckets and Secrets, many times at once", failed=0)
+@row(OTHER, "each Job that makes databases, buckets and Secrets, many times at once", failed=0)
 def bootstrap_jobs(stack):
     before, jobs = secrets(stack), stack.get("jobs")["items"]
     assert len(jobs) == 3
@@ -46,7 +46,7 @@ def bootstrap_jobs(stack):
 
 
 @row(
-    ONE,
+    OTHER,
     "Secrets of MLflow's users deleted, and the manifests applied again",
     failed=0,
 )
@@ -68,7 +68,7 @@ def complete(job):
     return any(one["type"] == "Complete" and one["status"] == "True" for one in job["status"].get("conditions", []))
 
 
-@row(ONE, "Secrets of the superuser and the root user deleted, and the manifests applied again")
+@row(OTHER, "Secrets of the superuser and the root user deleted, and the manifests applied again")
 def administrators_deleted(stack):
     wait_until("the Jobs are gone, so that an apply makes them anew", 120, lambda: not stack.get("jobs")["items"])
     database, store = identities(stack, "backend-store"), identities(stack, "artifact-store")

@@ -1,6 +1,6 @@
 import { safe } from './lines';
 import { Json, Manifest } from './manifests';
-import { Finding, Review, at, docs, list, same } from './review';
+import { Finding, PRUNED, Review, at, docs, list, same } from './review';
 
 const PRUNING = docs('before you switch on pruning', 'how-to/gitops.md#before-you-switch-on-pruning');
 const NAMES = docs('what cannot be changed', 'upgrade.md#what-cannot-be-changed');
@@ -28,7 +28,7 @@ export function data(review: Review): Finding[] {
     return how === undefined ? [] : [{ manifest, how }];
   });
   return [
-    ...lost.map(({ manifest, how }) => warning('deletes data', `deletes data, where what is gone is pruned: ${review.name(manifest)}, ${how}`, PRUNING, manifest)),
+    ...lost.map(({ manifest, how }) => warning('deletes data', `deletes data, ${PRUNED}: ${review.name(manifest)}, ${how}`, PRUNING, manifest)),
     ...renamed(review),
     ...retention(review),
   ];
@@ -51,7 +51,7 @@ function renamed(review: Review): Finding[] {
     const after = review.only('added', 'StatefulSet').find((other) => same(kindOf(labels(before)), kindOf(labels(other))) || (before.name === other.name && before.namespace !== other.namespace));
     const keeps = claims(before).length > 0 && !deletes(before.object, 'whenDeleted');
     const kept = keeps ? `; ${safe(before.name)} stays with its volumes, which nothing uses` : '';
-    if (after === undefined) return warning('data left behind', `takes away ${review.name(before)}, where what is gone is pruned${keeps ? '; its volumes stay until somebody deletes their claims' : ''}`, PRUNING, before);
+    if (after === undefined) return warning('data left behind', `takes away ${review.name(before)}, ${PRUNED}${keeps ? '; its volumes stay until somebody deletes their claims' : ''}`, PRUNING, before);
     const place = before.namespace === after.namespace ? safe(after.name) : `${safe(after.namespace)}/${safe(after.name)}`;
     return warning('data left behind', `begins with empty volumes: ${review.name(before)} → ${place}${kept}`, NAMES, before, after);
   });
@@ -100,7 +100,7 @@ export function secrets(review: Review): Finding[] {
     after === undefined ? [] : [warning('new Secret', `makes a Secret anew: ${safe(before.name)} → ${safe(after.name)}${isEmpty(after.object) ? ', with other values' : ''}`, LOST, before, after)],
   );
   const gone = successors.flatMap(({ before, after }) => (after === undefined ? [before] : []));
-  const lost = gone.length === 0 ? [] : [warning('Secret gone', `loses values, where what is gone is pruned: ${list(gone.map((secret) => review.name(secret)))}`, PRUNING, ...gone)];
+  const lost = gone.length === 0 ? [] : [warning('Secret gone', `loses values, ${PRUNED}: ${list(gone.map((secret) => review.name(secret)))}`, PRUNING, ...gone)];
   return [...jobs, ...renewed, ...lost];
 }
 

@@ -23,11 +23,10 @@ export function isProgram(change: Change): boolean {
 /** What happens when the changes are applied, what is to be looked at first. Every object that changes is in one of them. */
 export function findings(review: Review): Finding[] {
   const no = refused(review);
+  // what is refused comes last: it changes nothing that runs
   const found = [...data(review), ...plainSecrets(review), ...secrets(review), ...network(review), ...rights(review), ...pods(review, new Set(no.flatMap(({ about }) => about))), ...no];
   const all = [...found, ...rest(review, found)];
-  // what is refused changes nothing that runs
-  const rank = ({ sign, rule }: Finding) => SIGNS.indexOf(sign) + (rule === 'refused' ? 0.5 : 0);
-  return all.sort((one, other) => rank(one) - rank(other));
+  return all.sort((one, other) => SIGNS.indexOf(one.sign) - SIGNS.indexOf(other.sign));
 }
 
 /** What no rule has an eye on, folded. */

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6, BlockList } from 'node:net';
 import { withoutFingerprint } from './changes';
 import { safe } from './lines';
 import { Json, Manifest } from './manifests';
-import { Finding, Review, at, docs, list, same } from './review';
+import { Finding, PRUNED, Review, at, docs, list, same } from './review';
 
 /** One peer at one port, as a NetworkPolicy lets it through. Undefined is any. */
 interface Way {
@@ -11,7 +11,6 @@ interface Way {
 }
 
 const LINK = docs('who gets through', 'how-to/network-policies.md#what-is-allowed');
-const PRUNED = 'where what is gone is pruned';
 const DIRECTIONS = [
   { type: 'Ingress', rules: 'ingress', peers: 'from' },
   { type: 'Egress', rules: 'egress', peers: 'to' },

@@ -11,10 +11,7 @@ export function plainSecrets(review: Review): Finding[] {
     const names = namesOf(after.object).filter((name) => !had.includes(name));
     return names.length === 0 ? [] : [{ sign: '⚠', rule: 'plain secret', text: `shows a secret to all who read the manifests: ${review.name(after)}, ${list(names.map(safe), 4)}`, link: LINK, about: [after] }];
   };
-  return [
-    ...review.pairs().flatMap(({ before, after }) => found(before, after)),
-    ...review.changes.flatMap(({ action, after }) => (action === 'added' ? found(undefined, after!) : [])),
-  ];
+  return review.changes.flatMap(({ before, after }) => (after === undefined ? [] : found(before, after)));
 }
 
 /** The names of variables with a secret in them, and of the keys of a Secret that has values. */

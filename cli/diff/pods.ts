@@ -237,14 +237,18 @@ function places(name: string, before: Manifest, server: Json, warning: (rule: st
 /** Where the S3 server is, without who connects. */
 function endpointOf(container: Json): string | undefined {
   const value = ((container?.env ?? []) as Json[]).find(({ name }) => name === ENDPOINT)?.value as string | undefined;
-  return value === undefined ? undefined : safe(value.replace(/\/\/[^/]*@/, '//'));
+  return value === undefined ? undefined : safe(withoutUser(value));
 }
 
 /** The value of a flag, without what says how to connect, and not where to. */
 function placeOf(container: Json, flag: string): string | undefined {
   const args = ((container?.args ?? []) as unknown[]).map(String);
   const value = args.find((arg) => arg.startsWith(`${flag}=`))?.slice(flag.length + 1) ?? args[args.indexOf(flag) + 1 || args.length];
-  return value?.replace(/\?.*$/, '').replace(/\/\/[^/]*@/, '//');
+  return value === undefined ? undefined : withoutUser(value.replace(/\?.*$/, ''));
+}
+
+function withoutUser(uri: string): string {
+  return uri.replace(/\/\/[^/]*@/, '//');
 }
 
 /** The line of those whose image changes with that of another. */

@@ -23,6 +23,9 @@ export interface Finding {
 /** A rule of a review: what it finds in the changes. */
 export type Rule = (review: Review) => Finding[];
 
+/** When what is no longer in the manifests goes. */
+export const PRUNED = 'where what is gone is pruned';
+
 const DOCS = 'https://github.com/mlflow-on-kubernetes/cdk8s-mlflow/blob/main/docs';
 /** Kinds that go by their name alone. */
 const PLAIN_KINDS = ['Deployment', 'CronJob'];

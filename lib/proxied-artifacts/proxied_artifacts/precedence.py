@@ -19,12 +19,14 @@ class Calls:
 
     def __init__(self) -> None:
         self._young: set[object] = set()
-        self._none: asyncio.Event | None = None
+        self._none = asyncio.Event()
+        self._none.set()
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
         call = object()
         self._young.add(call)
+        self._none.clear()
         timer = asyncio.get_running_loop().call_later(SOON, self._leave, call)
         try:
             yield
@@ -34,20 +36,15 @@ class Calls:
 
     def _leave(self, call: object) -> None:
         self._young.discard(call)
-        if not self._young and self._none is not None:
+        if not self._young:
             self._none.set()
-            self._none = None
 
     @property
     def under_way(self) -> bool:
-        return bool(self._young)
+        return not self._none.is_set()
 
     async def gone(self) -> None:
         """Until there are none, or others have come for too long."""
-        if not self._young:
-            return
-        if self._none is None:
-            self._none = asyncio.Event()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._none.wait(), SOON)
 

@@ -232,6 +232,25 @@ class Reader:
         await send({"type": "http.response.body", "body": b""})
 
 
+class Repository:
+    """MLflow, whose repository takes an upload that MLflow has not read, or has read a piece of."""
+
+    def __init__(self, piece_by_mlflow=False):
+        self.piece_by_mlflow, self.pieces, self.rest = piece_by_mlflow, [], None
+
+    async def __call__(self, scope, receive, send):
+        if self.piece_by_mlflow:
+            await receive()
+        self.straight = UPLOAD.get().straight()
+        if self.straight is not None:
+            async for piece in self.straight:
+                self.pieces.append(len(piece))
+            # a middleware that reads on
+            self.rest = await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
 def chunk(size, more=True, after=0):
     return {"type": "http.request", "body": b"x" * size, "more_body": more, "after": after}
 
@@ -242,6 +261,27 @@ class UploadsInPieces(unittest.TestCase):
         messages = [chunk(65_536) for _ in range(40)] + [chunk(5, more=False)]
         got = Exchange(app, method="PUT", headers=[(b"content-length", b"2621445")], messages=messages)
         self.assertEqual((got.status, app.pieces, app.length), (200, [1048576, 1048576, 524293], 2621445))
+
+    def test_come_straight_to_a_repository_and_mlflow_finds_an_empty_rest(self):
+        app = Repository()
+        got = Exchange(app, method="PUT", messages=[chunk(65_536), chunk(7), chunk(5, more=False)])
+        self.assertEqual((got.status, app.pieces), (200, [65_536, 7, 5]))
+        self.assertEqual(app.rest, {"type": "http.request", "body": b"", "more_body": False})
+
+    def test_come_by_mlflow_where_it_has_read_of_them(self):
+        app = Repository(piece_by_mlflow=True)
+        Exchange(app, method="PUT", messages=[chunk(2_000_000), chunk(5, more=False)])
+        self.assertIsNone(app.straight)
+
+    def test_that_break_off_or_fall_silent_break_off_for_a_repository_too(self):
+        for last, status in (({"type": "http.disconnect"}, None), (chunk(5, after=1), 408)):
+            with (
+                mock.patch.object(layer, "SILENCE_SECONDS", 0.05),
+                self.assertLogs("mlflow.proxied_artifacts", "WARNING") as logs,
+            ):
+                got = Exchange(Repository(), method="PUT", headers=[(b"content-length", b"9")], messages=[chunk(5), last])
+            self.assertEqual((got.error, got.status), (None, status))
+            self.assertIn("broke off after 5 of 9 bytes: nothing of it is stored", logs.output[0])
 
     def test_have_no_length_where_none_is_given(self):
         for headers in ([], [(b"content-length", b"x")]):

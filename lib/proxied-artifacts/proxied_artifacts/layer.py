@@ -12,7 +12,7 @@ import logging
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import Any, Callable
@@ -22,13 +22,13 @@ from app_layers.asgi import App, Message, Receive, Scope, Send, error_body, head
 from .in_flight import InFlight
 from .opened import Changed, Missing, NotModified, NotSatisfiable, Opened, Wanted
 from .precedence import Calls, Courtesy
-from .request import DOWNLOAD, UPLOAD, Download, Upload
+from .request import DOWNLOAD, UPLOAD, BrokenUpload, Download, Upload
 
 # versions of MLflow whose routes are known to send the file that a repository names, and nothing else of it
 TRIED = ("3.17", "3.18")
 UPLOADS = re.compile(r"/mlflow-artifacts/artifacts/.")
 DOWNLOADS = re.compile(r"/mlflow-artifacts/artifacts/.|/get-artifact$|/logged-models/[^/]+/artifacts/files$")
-# what MLflow gets at one time: each of its middlewares costs time for each piece
+# what MLflow gets at one time, where it reads an upload itself: each of its middlewares costs time for each piece
 PIECE = 1024 * 1024
 # a client that sends nothing for so long has gone, and MLflow's own has given up
 SILENCE_SECONDS = 120.0
@@ -105,7 +105,7 @@ class Transfers:
                 started = True
                 await send(message)
 
-        upload = Upload(int(length) if length is not None and length.isdigit() else None)
+        upload = Upload(int(length) if length is not None and length.isdigit() else None, body.straight)
         token = UPLOAD.set(upload)
         # in a task of its own, since a middleware of MLflow would take some time to hear that the process ends
         app = asyncio.ensure_future(self._app(scope, body.receive, note))
@@ -164,33 +164,51 @@ class Transfers:
 
 
 class Body:
-    """The body of an upload, in pieces that are worth their way."""
+    """The body of an upload: as it comes for a repository that stores it, and in pieces that are worth their way for MLflow."""
 
     def __init__(self, receive: Receive, courtesy: Courtesy) -> None:
         self._receive = receive
         self._courtesy = courtesy
+        self._ended = False
         self.size = 0
         self.gone = False
         self.silent = False
 
+    def straight(self) -> AsyncIterator[bytes] | None:
+        """All of it, past MLflow's middlewares, or nothing where some of it has gone their way."""
+        return self._chunks() if self.size == 0 and not self.gone and not self._ended else None
+
     async def receive(self) -> Message:
         pieces: list[bytes] = []
         size = 0
-        while True:
-            await self._courtesy.show()
-            try:
-                message = await within(SILENCE_SECONDS, self._receive())
-            except asyncio.TimeoutError:
-                self.gone = self.silent = True
-                return {"type": "http.disconnect"}
+        while size < PIECE and not self._ended:
+            message = await self._next()
             if message["type"] != "http.request":
-                self.gone = True
                 return message
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size >= PIECE or not message.get("more_body", False):
-                self.size += size
-                return {"type": "http.request", "body": b"".join(pieces), "more_body": message.get("more_body", False)}
+        return {"type": "http.request", "body": b"".join(pieces), "more_body": not self._ended}
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while not self._ended:
+            message = await self._next()
+            if message["type"] != "http.request":
+                raise BrokenUpload(f"it broke off after {self.size} bytes")
+            yield message.get("body", b"")
+
+    async def _next(self) -> Message:
+        await self._courtesy.show()
+        try:
+            message = await within(SILENCE_SECONDS, self._receive())
+        except asyncio.TimeoutError:
+            self.gone = self.silent = True
+            return {"type": "http.disconnect"}
+        if message["type"] == "http.request":
+            self.size += len(message.get("body", b""))
+            self._ended = not message.get("more_body", False)
+        else:
+            self.gone = True
+        return message
 
 
 class Object:

@@ -44,7 +44,8 @@ class ProxiedArtifactRepository(ArtifactRepository, StreamUploadMixin):  # type:
     ) -> None:
         from .uploads import upload
 
-        await upload(chunks, self._target(artifact_file_name, artifact_path), UPLOAD.get() or Upload(None))
+        request = UPLOAD.get() or Upload(None)
+        await upload(request.straight() or chunks, self._target(artifact_file_name, artifact_path), request)
 
     def log_artifact_from_stream(self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None) -> None:
         self._target(artifact_file_name, artifact_path).put_stream(stream)

@@ -5,8 +5,9 @@ It needs nothing installed. Tasks and threads that MLflow starts for a request i
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Callable
 
 
 class Download:
@@ -19,12 +20,18 @@ class Download:
         self.path = ""
 
 
+class BrokenUpload(Exception):
+    """An upload that has not come as it was announced. Nothing of it is stored."""
+
+
 class Upload:
     """A request that brings a file."""
 
-    def __init__(self, length: int | None) -> None:
+    def __init__(self, length: int | None, straight: Callable[[], AsyncIterator[bytes] | None] = lambda: None) -> None:
         # the bytes that it has announced, where it has
         self.length = length
+        # gives what it brings, as long as nobody has read of it
+        self.straight = straight
         # what is on its way to the store
         self.transfer: Any = None
         # what the store says of an upload that it does not take, and whether that is for want of room

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_here
 from typing import Any, Callable
 
-from .request import Upload
+from .request import BrokenUpload, Upload
 
 MEBIBYTE = 1024 * 1024
 # the size of a part, as boto3 has it, and what a place in memory is for
@@ -32,10 +32,6 @@ LAST_SECONDS = 10.0
 THREADS = ThreadPoolExecutor(max_workers=PLACES, thread_name_prefix="artifacts")
 
 _logger = logging.getLogger("mlflow.proxied_artifacts")
-
-
-class BrokenUpload(Exception):
-    """An upload that has not come as it was announced. Nothing of it is stored."""
 
 
 class Places:

@@ -143,10 +143,11 @@ beforeEach(() => {
   way.left = Infinity;
 });
 
-describe.each([['3.17', PYTHON], ...(NEXT === undefined ? [] : [['3.18', NEXT]])])('MLflow %s', (_version, python) => {
+// images ending in -full have uvloop, others have not
+describe.each([['3.17', 'uvloop', PYTHON], ...(NEXT === undefined ? [] : [['3.18', 'asyncio', NEXT]])])('MLflow %s, by %s', (_version, loop, python) => {
   beforeAll(async () => {
     // what the store does not answer is given up soon
-    mlflow = await serve({ AWS_MAX_ATTEMPTS: '2' }, [], '', python);
+    mlflow = await serve({ AWS_MAX_ATTEMPTS: '2', UVICORN_LOOP: loop }, [], '', python);
   }, 120_000);
   afterAll(() => mlflow.stop());
 

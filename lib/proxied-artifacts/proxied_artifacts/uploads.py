@@ -19,7 +19,7 @@ MEBIBYTE = 1024 * 1024
 # the size of a part, as boto3 has it, and what a place in memory is for
 PART = 8 * MEBIBYTE
 # parts of one upload that are on their way to the store
-PARALLEL = 3
+PARALLEL = 5
 # parts of all uploads of this process, filling or on their way: who comes later waits
 PLACES = 24
 # what an upload may have in memory without a place, so that small ones never wait

@@ -1,5 +1,6 @@
 """Stacks of main.ts, each with its clients in a pod of another namespace, which no fault reaches."""
 
+import functools
 import json
 import os
 import pathlib
@@ -10,8 +11,8 @@ from cluster import ROOT, execute, get, kubectl, pod_with_python, ready, remove_
 
 HERE = pathlib.Path(__file__).parent
 CLIENTS = "faults-clients"
-# the namespaces that are there
-CURRENT = []
+# the namespaces that are there, and all that the suite has made
+CURRENT, MADE = [], []
 # seconds in which everything is as it was, at the most, whatever was done
 HEALING = 240
 
@@ -29,7 +30,7 @@ class Stack:
         if self.applied:
             return
         self.applied = True
-        CURRENT.append(self.namespace)
+        made(self.namespace)
         say(f"applying {self.namespace}")
         self.apply_again()
         self.count = sum(
@@ -111,26 +112,32 @@ class Stack:
             remove_namespace(self.namespace)
 
 
+def made(namespace):
+    CURRENT.append(namespace)
+    MADE.append(namespace)
+
+
 def make_room_for_clients():
     """Their namespace, and the programs in it."""
-    CURRENT.append(CLIENTS)
+    made(CLIENTS)
     kubectl("create", "namespace", CLIENTS)
     files = [f"--from-file={HERE / name}" for name in ("clients.py", "journal.py", "slow.py")]
     kubectl("create", "configmap", "programs", "--namespace", CLIENTS, *files)
 
 
-def manifests(made=[]):  # noqa: B006
+@functools.cache
+def manifests():
     """The folder with those of main.ts, made once."""
-    if not made:
-        made.append(pathlib.Path(tempfile.mkdtemp(prefix="faults-")))
-        synth = [ROOT / "node_modules/.bin/tsx", HERE / "main.ts"]
-        subprocess.run(synth, env=os.environ | {"CDK8S_OUTDIR": str(made[0])}, check=True)
-    return made[0]
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="faults-"))
+    synth = [ROOT / "node_modules/.bin/tsx", HERE / "main.ts"]
+    subprocess.run(synth, env=os.environ | {"CDK8S_OUTDIR": str(folder)}, check=True)
+    return folder
 
 
 def remove_all():
     say("removing what the suite applied")
     for namespace in CURRENT:
         remove_namespace(namespace)
-    for namespace in CURRENT:
+    # also those that were removed before: who begins again at once makes them anew
+    for namespace in MADE:
         kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=180s", check=False)

@@ -10,7 +10,7 @@ from proxied_artifacts import layer
 from proxied_artifacts.in_flight import InFlight
 from proxied_artifacts.layer import RESET, Transfers
 from proxied_artifacts.opened import Changed, Missing, NotModified, NotSatisfiable, Opened
-from proxied_artifacts.request import DOWNLOAD, UPLOAD
+from proxied_artifacts.request import DOWNLOAD, UPLOAD, BrokenUpload
 
 FILE = "/api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/a.txt"
 CONTENT = b"0123456789" * 200_000
@@ -236,17 +236,26 @@ class Repository:
     """MLflow, whose repository takes an upload that MLflow has not read, or has read a piece of."""
 
     def __init__(self, piece_by_mlflow=False):
-        self.piece_by_mlflow, self.pieces, self.rest = piece_by_mlflow, [], None
+        self.piece_by_mlflow, self.pieces, self.rest, self.refused = piece_by_mlflow, [], [], 0
 
     async def __call__(self, scope, receive, send):
         if self.piece_by_mlflow:
             await receive()
         self.straight = UPLOAD.get().straight()
         if self.straight is not None:
+            # nobody else gets a part of it
+            try:
+                UPLOAD.get().straight()
+            except BrokenUpload:
+                self.refused += 1
+            try:
+                await receive()
+            except BrokenUpload:
+                self.refused += 1
             async for piece in self.straight:
                 self.pieces.append(len(piece))
             # a middleware that reads on
-            self.rest = await receive()
+            self.rest = [await receive(), await receive()]
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -264,13 +273,19 @@ class UploadsInPieces(unittest.TestCase):
 
     def test_come_straight_to_a_repository_and_mlflow_finds_an_empty_rest(self):
         app = Repository()
-        got = Exchange(app, method="PUT", messages=[chunk(65_536), chunk(7), chunk(5, more=False)])
-        self.assertEqual((got.status, app.pieces), (200, [65_536, 7, 5]))
-        self.assertEqual(app.rest, {"type": "http.request", "body": b"", "more_body": False})
+        behind = {"type": "http.disconnect"}
+        got = Exchange(app, method="PUT", messages=[chunk(65_536), chunk(7), chunk(5, more=False), dict(behind)])
+        self.assertEqual((got.status, app.pieces, app.refused), (200, [65_536, 7, 5], 2))
+        self.assertEqual(app.rest, [{"type": "http.request", "body": b"", "more_body": False}, behind])
 
     def test_come_by_mlflow_where_it_has_read_of_them(self):
         app = Repository(piece_by_mlflow=True)
         Exchange(app, method="PUT", messages=[chunk(2_000_000), chunk(5, more=False)])
+        self.assertIsNone(app.straight)
+
+    def test_come_by_mlflow_with_a_version_that_is_not_known(self):
+        app = Repository()
+        Exchange(app, method="PUT", streams=False, messages=[chunk(5, more=False)])
         self.assertIsNone(app.straight)
 
     def test_that_break_off_or_fall_silent_break_off_for_a_repository_too(self):

@@ -1,7 +1,8 @@
-"""In front of MLflow's app: sends the object where MLflow would send a file, and tells the repository how much is to come.
+"""In front of MLflow's app: sends the object where MLflow would send a file, and gives the repository what is to be stored.
 
-Who may have which file is MLflow's to say, which gets each request as it is. What MLflow has allowed, the repository learns,
-and answers MLflow with an empty file; that answer goes no further.
+Who may have which file, or put one, is MLflow's to say, which gets each request as it is. What MLflow has allowed, the
+repository learns. It answers MLflow with an empty file, and that answer goes no further; and it takes the body of an upload
+from here, if nobody has read of it.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ else:
 class Transfers:
     """Uploads and downloads of artifacts; everything else goes by."""
 
-    def __init__(self, app: App, streams_downloads: bool, in_flight: InFlight) -> None:
+    def __init__(self, app: App, tried: bool, in_flight: InFlight) -> None:
         self._app = app
-        self._streams_downloads = streams_downloads
+        self._tried = tried
         self._in_flight = in_flight
         self._calls = Calls()
 
@@ -86,7 +87,7 @@ class Transfers:
                 await self._upload(scope, receive, send)
         elif method in ("GET", "HEAD") and DOWNLOADS.search(scope["path"]):
             with self._in_flight.counted("download"):
-                await (self._download if self._streams_downloads else self._app)(scope, receive, send)
+                await (self._download if self._tried else self._app)(scope, receive, send)
         elif scope["type"] == "http":
             with self._calls.counted():
                 await self._app(scope, receive, send)
@@ -105,7 +106,9 @@ class Transfers:
                 started = True
                 await send(message)
 
-        upload = Upload(int(length) if length is not None and length.isdigit() else None, body.straight)
+        upload = Upload(int(length) if length is not None and length.isdigit() else None)
+        if self._tried:
+            upload.straight = body.straight
         token = UPLOAD.set(upload)
         # in a task of its own, since a middleware of MLflow would take some time to hear that the process ends
         app = asyncio.ensure_future(self._app(scope, body.receive, note))
@@ -170,15 +173,25 @@ class Body:
         self._receive = receive
         self._courtesy = courtesy
         self._ended = False
+        self._taken = False
         self.size = 0
         self.gone = False
         self.silent = False
 
     def straight(self) -> AsyncIterator[bytes] | None:
         """All of it, past MLflow's middlewares, or nothing where some of it has gone their way."""
-        return self._chunks() if self.size == 0 and not self.gone and not self._ended else None
+        if self._taken:
+            raise BrokenUpload("it is stored once")
+        self._taken = self.size == 0 and not self.gone and not self._ended
+        return self._chunks() if self._taken else None
 
     async def receive(self) -> Message:
+        if self._taken and not self._ended:
+            raise BrokenUpload("two would share it")
+        if self._ended and not self._taken:
+            return await self._receive()
+        # who comes after a repository finds the end, and then what comes behind it
+        self._taken = False
         pieces: list[bytes] = []
         size = 0
         while size < PIECE and not self._ended:

@@ -27,11 +27,11 @@ class BrokenUpload(Exception):
 class Upload:
     """A request that brings a file."""
 
-    def __init__(self, length: int | None, straight: Callable[[], AsyncIterator[bytes] | None] = lambda: None) -> None:
+    def __init__(self, length: int | None) -> None:
         # the bytes that it has announced, where it has
         self.length = length
-        # gives what it brings, as long as nobody has read of it
-        self.straight = straight
+        # gives what it brings, where that goes past MLflow
+        self.straight: Callable[[], AsyncIterator[bytes] | None] = lambda: None
         # what is on its way to the store
         self.transfer: Any = None
         # what the store says of an upload that it does not take, and whether that is for want of room

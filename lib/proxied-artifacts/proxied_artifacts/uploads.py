@@ -29,7 +29,8 @@ MOST_PARTS = 10_000
 # for parts that are on their way when the process has to end
 LAST_SECONDS = 10.0
 
-THREADS = ThreadPoolExecutor(max_workers=PLACES, thread_name_prefix="artifacts")
+# one for each part, and some for small bodies and for whatever else an upload asks of the store
+THREADS = ThreadPoolExecutor(max_workers=PLACES + 8, thread_name_prefix="artifacts")
 
 _logger = logging.getLogger("mlflow.proxied_artifacts")
 
@@ -84,6 +85,9 @@ class Buffers:
 
     def take(self, size: int) -> bytearray:
         """One with room for so much, in which there may be anything."""
+        if size > PART:
+            # its places are for it, and not for what lies here as well
+            self.clear()
         return self._spare.pop() if size <= PART and self._spare else bytearray(size)
 
     def give(self, buffer: bytearray) -> None:

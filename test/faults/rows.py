@@ -59,6 +59,10 @@ class SlowUpload:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout.readline() == "begun\n"
 
+    @property
+    def under_way(self):
+        return self._process.poll() is None
+
     def end(self):
         """What the client was told."""
         text, _ = self._process.communicate(timeout=400)

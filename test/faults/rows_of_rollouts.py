@@ -8,13 +8,14 @@ from rows import ONE, TWO, SlowUpload, row
 from rows_of_parts import SERVER, identities
 
 # longer than a rollout takes
-SLOW = float(os.environ.get("FAULTS_SLOW", "60"))
+SLOW = float(os.environ.get("FAULTS_SLOW", "90"))
 
 
-def replaced(stack):
+def replaced(stack, upload=None):
     before = identities(stack, SERVER)
     stack.kubectl("rollout", "restart", "deployment/mlflow")
     stack.kubectl("rollout", "status", "deployment/mlflow", "--timeout=4m")
+    assert upload is None or upload.under_way, "the rolling update took longer than the upload: FAULTS_SLOW makes that slower"
     # those that go may still have transfers to end
     wait_until("the old pods are gone", 240, lambda: not identities(stack, SERVER) & before)
 
@@ -27,7 +28,7 @@ def rollout_one(stack):
 @row(ONE, "an upload that takes longer than the rolling update in which it is", failed=0)
 def slow_upload(stack):
     upload = SlowUpload(stack, f"rollout-{stack.now():.0f}", SLOW, 30)
-    replaced(stack)
+    replaced(stack, upload)
     found = upload.end()
     assert found["status"] == 200 and upload.state(found) == "whole", found
     return f"it took {SLOW:.0f} s"

@@ -54,6 +54,7 @@ function once(start: () => Promise<Server>): () => Promise<Server> {
 }
 
 const stack = once(() => serve('the stack', 'stack'));
+const idler = once(() => serve('of a server with nothing else to do', 'idler'));
 const plain = once(servePlain);
 const workers = (count: number, resources: ContainerResources) => once(() => serve(`the stack, ${count} workers`, `workers${count}`, { trackingServer: { workers: count, resources } }));
 const [two, four] = [workers(2, ResourcePresets.MEDIUM), workers(4, ResourcePresets.LARGE)];
@@ -76,7 +77,7 @@ ifLong('many small files', async () => {
 });
 
 test('a crowd', async () => {
-  const rows = await run('crowd', [stack], SHORT ? { clients: 8, mebibytes: 32, idle: 3 } : { clients: 8, mebibytes: 1024, idle: 30 });
+  const rows = await run('crowd', [stack, idler], SHORT ? { clients: 8, mebibytes: 32, idle: 3 } : { clients: 8, mebibytes: 1024, idle: 30 });
   judge(rows.filter(({ disk }) => !SHORT || disk !== undefined));
 });
 

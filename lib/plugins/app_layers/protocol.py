@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from .asgi import App, Receive, Scope, Send
 from .farewell import LAST_REQUESTS, STOP, Farewell
+from .whole import Whole
 
 # uvicorn's own code for an app that cannot be loaded: a worker that ends with it is not started again
 STARTUP_FAILURE = 3
@@ -35,7 +36,7 @@ def layered(config: Config) -> Config:
         known = copy.copy(config)
         for layer in LAYERS:
             known.loaded_app = layer(known.loaded_app)
-        known.loaded_app = Farewell(known.loaded_app)
+        known.loaded_app = Farewell(Whole(known.loaded_app))
         config._layered = known
     return known
 

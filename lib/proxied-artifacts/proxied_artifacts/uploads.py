@@ -21,7 +21,7 @@ PART = 8 * MEBIBYTE
 # parts of one upload that are on their way to the store
 PARALLEL = 5
 # parts of all uploads of this process, filling or on their way: who comes later waits
-PLACES = 24
+PLACES = 16
 # what an upload may have in memory without a place, so that small ones never wait
 FREE = MEBIBYTE
 # S3 takes no more; with an unknown length, parts double after each quarter of them
@@ -88,7 +88,7 @@ class Buffers:
         if size > PART:
             # its places are for it, and not for what lies here as well
             self.clear()
-        return self._spare.pop() if size <= PART and self._spare else bytearray(size)
+        return self._spare.pop() if self._spare else bytearray(size)
 
     def give(self, buffer: bytearray) -> None:
         if len(buffer) == PART and len(self._spare) < self._most:

@@ -283,15 +283,15 @@ export class PropChecks {
     return canonicalBytes(bytes);
   }
 
-  /** A time span of whole seconds greater than zero, in seconds. */
-  public seconds(prop: string, value: Duration): number {
+  /** A time span of whole seconds, in seconds: of one, or of as many as there have to be at least. */
+  public seconds(prop: string, value: Duration, least = 1): number {
     const seconds =
       typeof (value as unknown as { toSeconds?: unknown } | undefined)?.toSeconds === 'function' ? value.toSeconds({ integral: false }) : NaN;
-    if (!Number.isInteger(seconds) || seconds < 1) {
+    if (!Number.isInteger(seconds) || seconds < least) {
       this.fault({
         prop,
         value: Number.isNaN(seconds) ? value : `${seconds} s`,
-        rule: 'a time span is a cdk8s Duration of whole seconds, 1 or more (https://cdk8s.io/docs/latest/reference/cdk8s/typescript/#duration)',
+        rule: `a time span is a cdk8s Duration of whole seconds, ${least} or more (https://cdk8s.io/docs/latest/reference/cdk8s/typescript/#duration)`,
         fix: 'pass a time span such as Duration.minutes(5)',
       });
     }

@@ -1,4 +1,4 @@
-import { Chart, Testing } from 'cdk8s';
+import { Chart, Duration, Testing } from 'cdk8s';
 import { BasicAuth, Credentials, DefaultPermission, ExternalDatabase, GarbageCollection, Images, Login, Metrics, MlflowStack, Oauth2Proxy, ServerHttpRoute, ServerIngress, TrackingServer } from '../../lib';
 import { AddOn } from '../add-on';
 import { Manifests, containers, faults, get, ofKind } from '../helpers';
@@ -31,7 +31,7 @@ describe('with nothing said', () => {
   });
 
   test('its users are in the database of the runs, without credentials in the file', () => {
-    expect(ini({})).toBe('[mlflow]\ndefault_permission = READ\ndatabase_uri = postgresql://db.example.com/runs\n');
+    expect(ini({})).toBe('[mlflow]\ndefault_permission = READ\ndatabase_uri = postgresql://db.example.com/runs\nauth_cache_ttl_seconds = 60\n');
   });
 
   test('administrator and key come from the Secret', () => {
@@ -233,6 +233,13 @@ describe('passwords without TLS are warned of', () => {
   });
 });
 
+test.each<[Duration, number]>([
+  [Duration.minutes(5), 300],
+  [Duration.seconds(0), 0],
+])('the server remembers a password for %j', (authCacheTtl, seconds) => {
+  expect(ini({ authCacheTtl })).toContain(`auth_cache_ttl_seconds = ${seconds}\n`);
+});
+
 test.each<[object, string, string, string, string]>([
   [{ defaultPermission: 'ADMIN' }, 'defaultPermission', '"ADMIN"', 'the permission is one of READ, USE, EDIT, MANAGE, NO_PERMISSIONS', ''],
   [{ adminUsername: 'a b' }, 'adminUsername', '"a b"', 'no white space and no colon', 'admin'],
@@ -240,6 +247,8 @@ test.each<[object, string, string, string, string]>([
   [{ adminUsername: '' }, 'adminUsername', '""', 'no white space and no colon', 'admin'],
   [{ adminUsername: 5 }, 'adminUsername', '5', 'no white space and no colon', 'admin'],
   [{ secretName: 'My Secret' }, 'secretName', '"My Secret"', 'RFC 1123 subdomain', 'my-secret'],
+  [{ authCacheTtl: Duration.millis(500) }, 'authCacheTtl', '"0.5 s"', 'a time span is a cdk8s Duration of whole seconds, 0 or more', 'Duration.minutes(5)'],
+  [{ authCacheTtl: 60 }, 'authCacheTtl', '60', 'a time span is a cdk8s Duration', 'Duration.minutes(5)'],
   [{ password: 's3cr3t' }, 'password', 'a string', 'there is no prop of this name', 'leave it out'],
 ])('%j is refused', (basicAuth, prop, got, rule, fix) => {
   expect(addOn.wrong(basicAuth)).toEqual([told(prop, got, rule, fix, 'Login')]);

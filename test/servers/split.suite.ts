@@ -85,7 +85,8 @@ beforeAll(async () => {
   await stores.makeDatabase('split');
   [metadata, artifacts] = await Promise.all(['mlflow', 'mlflow-artifacts'].map((deployment) => ServedStack.of(stores, 'split', PROPS, { deployment })));
   for (const server of [metadata, artifacts]) {
-    const config = scratch({ 'basic_auth.ini': `[mlflow]\ndefault_permission = READ\ndatabase_uri = ${stores.postgres.uri('split')}\n` });
+    const ini: string = objectOf(server.manifests, 'ConfigMap', 'mlflow-login').data['basic_auth.ini'];
+    const config = scratch({ 'basic_auth.ini': ini.replace(/^database_uri = .*$/m, `database_uri = ${stores.postgres.uri('split')}`) });
     Object.assign(server.env, { MLFLOW_AUTH_CONFIG_PATH: join(config, 'basic_auth.ini'), MLFLOW_AUTH_ADMIN_USERNAME: ADMIN.username, MLFLOW_AUTH_ADMIN_PASSWORD: ADMIN.password });
     Object.assign(server.env, { MLFLOW_FLASK_SERVER_SECRET_KEY: 'a-key-for-both', GUARD_METRICS_TOKEN_FILE: join(scratch({ token: 'TokenOfPrometheus' }), 'token'), MLFLOW_EXPOSE_PROMETHEUS: scratch() });
   }
@@ -174,6 +175,26 @@ describe('who may do what is the same by both ways', () => {
     expect((await ask('PUT', file, 'text', login(ADMIN), port())).status).toBe(200);
     expect(await statuses(login(READER))).toEqual([403, 200, 403]);
   });
+});
+
+test('each server remembers for a while who has logged in, and forgets whom it is told to', async () => {
+  const [leaver, other] = [{ username: 'leaver', password: 'FirstPasswordThatNobodyMaySee' }, 'SecondPasswordThatNobodyMaySee'];
+  const users = (path: string, body: object, method = 'POST') => ask(method, `api/2.0/mlflow/users/${path}`, JSON.stringify(body));
+  expect((await users('create', leaver)).status).toBe(200);
+  const statuses = async (password = leaver.password) => {
+    const who = login({ ...leaver, password });
+    return [(await ask('GET', 'api/2.0/mlflow/experiments/get?experiment_id=0', '', who)).status, (await ask('GET', pathOf('1/no/such/file'), '', who)).status];
+  };
+  expect(await statuses()).toEqual([200, 404]);
+  // behind MLflow's back, where no password is right any more: one that is not checked again still is
+  await stores.postgres.sql('split', ["UPDATE users SET password_hash = 'scrypt:32768:8:1$x$00' WHERE username = 'leaver'"]);
+  expect(await statuses()).toEqual([200, 404]);
+  expect(await statuses('AnotherPasswordThatNobodyMaySee')).toEqual([401, 401]);
+  expect((await users('update-password', { ...leaver, password: other }, 'PATCH')).status).toBe(200);
+  expect(await statuses()).toEqual([401, 404]);
+  expect(await statuses(other)).toEqual([200, 404]);
+  expect((await users('delete', { username: leaver.username }, 'DELETE')).status).toBe(200);
+  expect((await statuses(other))[0]).toBe(401);
 });
 
 test('a name with ".." leads nowhere', async () => {

@@ -70,16 +70,18 @@ export interface BasicAuthOptions {
 
   /**
    * Number of the password and of the key: raise it by one to rotate both; with `secretName`, when their values have changed. The
-   * first pod that starts with it gives the administrator the password, and the old one ends there.
+   * first pod that starts with it gives the administrator the password, and the old one ends there, and in pods that are still to
+   * be replaced after `authCacheTtl`.
    *
    * @default 1
    */
   readonly generation?: number;
 
   /**
-   * How long each worker of the server remembers that a password was right, in whole seconds. To check one takes MLflow a tenth
-   * of a second of CPU, and without a memory it does so for each request, some twice. A user who is deleted, or has another
-   * password, is refused at once by the worker that was asked to do it, and by the other ones after this time. 0 is no memory.
+   * How long each worker of the server remembers that a password was right, and whether it was an administrator's, in whole
+   * seconds. To check one takes MLflow a tenth of a second of CPU, and without a memory it does so one to three times for each
+   * request. What is changed in MLflow (another password, a deleted user) the worker that was asked to do it knows at once, and
+   * the other ones after this time. 0 is no memory.
    *
    * @default Duration.seconds(60)
    * @see https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/

@@ -191,7 +191,7 @@ def answer_times(urls: list[str], over: Any) -> list[list[float]]:
         search(connection)
     times: list[list[float]] = [[] for _ in urls]
     for connection, taken in itertools.cycle(zip(connections, times)):
-        if over.is_set():
+        if over.is_set() and all(times):
             break
         started = time.monotonic()
         search(connection)
@@ -244,6 +244,7 @@ def crowd(given: dict[str, Any], folder: Path) -> None:
 
     idle = beside(lambda: time.sleep(given["idle"]))
     report(part, "a call for metadata, p95", "nobody beside it", idle[:1], memory=server.memory())
+    report(part, "a call for metadata, p95", f"nobody beside it, {idler.name}", idle[1:])
     for name, action in (("up", up), ("down", down)):
         taken: list[Taken] = []
         with measured(server, taken):

@@ -52,16 +52,18 @@ def row(namespace, what, **limits):
 class SlowUpload:
     """An upload under way, which begins before something is done and ends after."""
 
-    def __init__(self, stack, name, seconds, mebibytes=20, part=1):
+    def __init__(self, stack, name, seconds, mebibytes=20, part=1, held=""):
         self._stack = stack
-        program = ["python3", "/programs/slow.py", f"slow/{name}", str(seconds), str(mebibytes), str(part)]
-        command = ["kubectl", "exec", "--namespace", CLIENTS, stack.pod, "--", *program]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        program = ["python3", "/programs/slow.py", f"slow/{name}", str(seconds), str(mebibytes), str(part), held]
+        command = ["kubectl", "exec", "--stdin", "--namespace", CLIENTS, stack.pod, "--", *program]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout.readline() == "begun\n"
 
-    @property
-    def under_way(self):
-        return self._process.poll() is None
+    def let_end(self):
+        """Tells one that is held, and still under way."""
+        assert self._process.poll() is None, self.end()
+        self._process.stdin.write("end\n")
+        self._process.stdin.flush()
 
     def end(self):
         """What the client was told."""

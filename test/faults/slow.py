@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -15,15 +16,21 @@ from journal import URI, Journal
 PIECES = 200
 
 
-def paced(content, seconds):
+def pieces(content):
     size = -(-len(content) // PIECES)
-    for start in range(0, len(content), size):
-        yield content[start : start + size]
-        time.sleep(seconds / PIECES)
+    return [content[start : start + size] for start in range(0, len(content), size)]
 
 
-def upload(path, seconds, mebibytes, part):
-    """Gives what came of it, with the digest of the whole; `part` of it is sent before the connection is broken off."""
+def may_end():
+    """Whether there is a line, which is waited for for a second."""
+    return bool(select.select([sys.stdin], [], [], 1)[0])
+
+
+def upload(path, seconds, mebibytes, part, held=""):
+    """Gives what came of it, with the digest of the whole; `part` of it is sent before the connection is broken off.
+
+    One that is held goes on byte by byte at its end, until it is told to end.
+    """
     content = os.urandom(int(float(mebibytes) * 2**20))
     sent, start = content[: int(len(content) * float(part))], time.time()
     found = {"path": path, "sha256": hashlib.sha256(content).hexdigest()}
@@ -33,8 +40,14 @@ def upload(path, seconds, mebibytes, part):
         connection.putheader("Content-Length", str(len(content)))
         connection.endheaders()
         print("begun", flush=True)
-        for piece in paced(sent, float(seconds)):
+        *most, last = pieces(sent)
+        for piece in most:
             connection.send(piece)
+            time.sleep(float(seconds) / PIECES)
+        while held and len(last) > 1 and not may_end():
+            connection.send(last[:1])
+            last = last[1:]
+        connection.send(last)
         if len(sent) < len(content):
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()

@@ -319,7 +319,6 @@ test('the assistant is closed under a prefix that looks like the path of artifac
   await mlflow.stop();
 });
 
-// the second part of an answer would wait for 40 ms until the client acknowledged the first
 /** What a program prints that has uvicorn and the layers around its app. */
 function withLayers(program: string): string {
   const env = { ...process.env, PYTHONPATH: join(ROOT, 'lib/plugins'), APP_LAYERS: 'copy:copy', PYTHONDONTWRITEBYTECODE: '1' };
@@ -346,6 +345,7 @@ async def serve(app):
     return await asyncio.open_connection(*server.sockets[0].getsockname())
 `;
 
+// the second part of an answer would wait for 40 ms until the client acknowledged the first
 test('a connection to one of several workers sends at once, as one to a single worker does', () => {
   const program = `${SERVED}
 async def app(scope, receive, send): ...
@@ -378,6 +378,24 @@ async def main():
     writer.close()
 asyncio.run(main())`;
   expect(withLayers(program)).toBe('nothing\nTrue\n');
+});
+
+test('an answer that is there leaves, though its request is still heard out', () => {
+  const program = `${SERVED}
+answered = asyncio.Event()
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 400, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"no", "more_body": True})
+    await answered.wait()
+    await send({"type": "http.response.body"})
+async def main():
+    reader, writer = await serve(app)
+    writer.write(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    print(await asyncio.wait_for(reader.readuntil(b"no"), 10) != b"")
+    answered.set()
+    writer.close()
+asyncio.run(main())`;
+  expect(withLayers(program)).toBe('True\n');
 });
 
 test('the assistant answers where it is asked for', async () => {

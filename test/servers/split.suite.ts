@@ -290,8 +290,8 @@ figures(
         let over = false;
         const transfers = Array.from({ length: 8 }, async (_, index) => {
           while (!over) {
-            const got = index % 2 === 0 ? await ask('GET', pathOf('1/r/artifacts/of-figures'), '', {}, ports[index % ports.length]) : undefined;
-            if (got === undefined) await store(`1/r/artifacts/figures-${index}`, 128, ports[index % ports.length]);
+            const got = index % 2 === 0 ? await ask('GET', pathOf('1/r/artifacts/of-figures'), '', {}, ports[(index >> 1) % ports.length]) : undefined;
+            if (got === undefined) await store(`1/r/artifacts/figures-${index}`, 128, ports[(index >> 1) % ports.length]);
             kept.mebibytes += got === undefined ? 128 : got.size / MEBIBYTE;
           }
         });

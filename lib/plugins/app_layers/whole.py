@@ -1,4 +1,4 @@
-"""A short answer leaves in one piece, and a long one with the beginning of its body.
+"""The head of an answer leaves with the beginning of its body, and a short answer as a whole.
 
 The server may be killed at any moment. A client that has the head of an answer takes its call for answered: it does not send
 it again, and fails for want of the body.
@@ -20,24 +20,28 @@ class Whole:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Message | None = None
-        body = bytearray()
+        enough = 0
+        pieces: list[bytes] = []
 
         async def send_whole(message: Message) -> None:
-            nonlocal head
-            if message["type"] == "http.response.start" and has_length(message):
-                head = message
+            nonlocal head, enough
+            if message["type"] == "http.response.start" and (length := length_of(message)) is not None:
+                head, enough = message, min(length, MOST)
                 return
             if head is not None and message["type"] == "http.response.body":
-                body.extend(message.get("body", b""))
-                if message.get("more_body", False) and len(body) < MOST:
+                pieces.append(message.get("body", b""))
+                # the end may be long in coming: who refuses a request hears the client out before it
+                if message.get("more_body", False) and sum(map(len, pieces)) < enough:
                     return
                 start, head = head, None
-                message = {**message, "body": bytes(body)}
+                message = {**message, "body": b"".join(pieces)}
+                pieces.clear()
                 await send(start)
             await send(message)
 
         await self._app(scope, receive, send_whole)
 
 
-def has_length(start: Message) -> bool:
-    return any(name.lower() == b"content-length" for name, _ in start.get("headers", []))
+def length_of(start: Message) -> int | None:
+    lengths = [value for name, value in start.get("headers", []) if name.lower() == b"content-length"]
+    return int(lengths[0]) if len(lengths) == 1 and lengths[0].isdigit() else None

@@ -81,9 +81,10 @@ export interface BasicAuthOptions {
    * How long each worker of the server remembers that a password was right, and whether it was an administrator's, in whole
    * seconds. To check one takes MLflow a tenth of a second of CPU, and without a memory it does so one to three times for each
    * request. What is changed in MLflow (another password, a deleted user) the worker that was asked to do it knows at once, and
-   * the other ones after this time. 0 is no memory.
+   * the other ones after this time. 0 is no memory. MLflow 3.17 with a memory answers 500, and not 401, to credentials that are
+   * no password, which the guard takes off.
    *
-   * @default Duration.seconds(60)
+   * @default Duration.seconds(60), and 0 where the server has no guard
    * @see https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
    */
   readonly authCacheTtl?: Duration;
@@ -176,7 +177,8 @@ export class BasicAuth extends Construct {
     if (generated) {
       this.secret = SecretsJob._fill(server, this, part, secretName, { username: { text: String(username) }, [passwordKey]: { length: 32 }, [serverKey]: { length: 64 } });
     }
-    const ttl = checks.seconds('authCacheTtl', options.authCacheTtl ?? Duration.seconds(60), 0);
+    const guarded = shared.guard?.enabled !== false;
+    const ttl = checks.seconds('authCacheTtl', options.authCacheTtl ?? Duration.seconds(guarded ? 60 : 0), 0);
     const databaseUri = server.backendStore.uri ?? '';
     const ini = ['[mlflow]', `default_permission = ${permission}`, `database_uri = ${databaseUri.replaceAll('%', '%%')}`, `auth_cache_ttl_seconds = ${ttl}`, ''].join('\n');
     const name = `${server.name}-login`;
@@ -186,6 +188,7 @@ export class BasicAuth extends Construct {
 
     if (!server.addLogin(this, this.credentials)) return;
     server.addFlag(this, '--app-name=basic-auth');
+    if (guarded) server.addVariable(this, { name: 'GUARD_PASSWORDS_ONLY', value: 'true' });
     server.addVariable(this, { name: 'MLFLOW_AUTH_CONFIG_PATH', value: `${DIRECTORY}/${FILE}` });
     server.addVariable(this, envFromSecret('MLFLOW_AUTH_ADMIN_USERNAME', secretName, 'username'));
     server.addVariable(this, envFromSecret('MLFLOW_AUTH_ADMIN_PASSWORD', secretName, passwordKey));

@@ -233,6 +233,13 @@ describe('passwords without TLS are warned of', () => {
   });
 });
 
+test('without the guard, which takes off what MLflow cannot look for in its memory, there is none', () => {
+  const passwordsOnly = (props: object) => valueOf(containers(get(addOn.synth({}, props), 'Deployment', 'mlflow'))[0], 'GUARD_PASSWORDS_ONLY');
+  expect([passwordsOnly({}), passwordsOnly({ guard: { enabled: false } })]).toEqual(['true', undefined]);
+  expect(ini({}, { guard: { enabled: false } })).toContain('auth_cache_ttl_seconds = 0\n');
+  expect(ini({ authCacheTtl: Duration.seconds(30) }, { guard: { enabled: false } })).toContain('auth_cache_ttl_seconds = 30\n');
+});
+
 test.each<[Duration, number]>([
   [Duration.minutes(5), 300],
   [Duration.seconds(0), 0],

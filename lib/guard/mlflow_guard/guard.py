@@ -6,6 +6,7 @@ from app_layers.asgi import App, Message, Receive, Scope, Send, header_values
 
 from .bodies import BoundedBody, Memory, checked
 from .metrics import is_scrape, show
+from .passwords import passwords_only
 from .paths import below, is_assistant, is_query, of_job, plain, streamed_upload
 from .places import Check, check_for
 from .refusal import Refusal, answer, denied, tell
@@ -41,8 +42,10 @@ class Guard:
             await show(send)
             return
         scope = of_job(scope, self._prefix)
-        upload = streamed_upload(scope, self._prefix)
         path = self._plain(scope)
+        if self._settings.passwords_only:
+            scope = passwords_only(scope, path)
+        upload = streamed_upload(scope, self._prefix)
         limit, query_limit = self._settings.max_body, MAX_QUERY if is_query(path) else None
         body = BoundedBody(scope, receive, limit, self._memory, not is_spans(path), query_limit)
         started = False

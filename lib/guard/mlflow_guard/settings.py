@@ -18,6 +18,8 @@ class Settings(NamedTuple):
     own_places: bool = True
     # file of the token with which Prometheus gets its page where there is a login; empty where it has none
     metrics_token_file: str = ""
+    # whether the server has a login that knows passwords and nothing else
+    passwords_only: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -29,6 +31,7 @@ class Settings(NamedTuple):
             max_body=int(size),
             own_places=_flag(environment, "GUARD_OWN_PLACES", True),
             metrics_token_file=environment.get("GUARD_METRICS_TOKEN_FILE", ""),
+            passwords_only=_flag(environment, "GUARD_PASSWORDS_ONLY", False),
         )
 
 

@@ -211,7 +211,7 @@ def p95(times: list[float]) -> float:
 def crowd(given: dict[str, Any], folder: Path) -> None:
     """Clients that all bring, and then fetch, a large file at once; somebody asks for metadata beside.
 
-    And asks a second server, which has nothing else to do: what that one takes longer is the machine's.
+    And asks a second server, which has nothing else to do, to compare with.
     """
     part, count = "A crowd", given["clients"]
     server, idler = (Server(**server) for server in given["servers"])
@@ -249,7 +249,7 @@ def crowd(given: dict[str, Any], folder: Path) -> None:
         taken: list[Taken] = []
         with measured(server, taken):
             times = beside(functools.partial(at_once, action, runs))
-        ratios = [taken / alone for taken, alone in zip(times, idle)]
+        ratios = [busy / alone for busy, alone in zip(times, idle)]
         [one] = taken
         report(
             part,

@@ -326,14 +326,6 @@ test('the assistant is closed under a prefix that looks like the path of artifac
   await mlflow.stop();
 });
 
-/** What a program prints that has uvicorn and the layers around its app. */
-function withLayers(program: string): string {
-  const env = { ...process.env, PYTHONPATH: join(ROOT, 'lib/plugins'), APP_LAYERS: 'copy:copy', PYTHONDONTWRITEBYTECODE: '1' };
-  const { stdout, stderr } = spawnSync(PYTHON, ['-c', program], { encoding: 'utf8', env });
-  expect(stderr).toBe('');
-  return stdout;
-}
-
 const SERVED = `
 import asyncio, socket
 from app_layers.protocol import LayeredProtocol
@@ -341,6 +333,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 made = []
+GET = b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
 
 async def serve(app):
     # as uvicorn makes it for its workers
@@ -352,9 +345,17 @@ async def serve(app):
     return await asyncio.open_connection(*server.sockets[0].getsockname())
 `;
 
+/** What the function `main` of a program prints, which can `serve` an app by uvicorn with the layers around it. */
+function withLayers(program: string): string {
+  const env = { ...process.env, PYTHONPATH: join(ROOT, 'lib/plugins'), APP_LAYERS: 'copy:copy', PYTHONDONTWRITEBYTECODE: '1' };
+  const { stdout, stderr } = spawnSync(PYTHON, ['-c', `${SERVED}${program}asyncio.run(main())`], { encoding: 'utf8', env });
+  expect(stderr).toBe('');
+  return stdout;
+}
+
 // the second part of an answer would wait for 40 ms until the client acknowledged the first
 test('a connection to one of several workers sends at once, as one to a single worker does', () => {
-  const program = `${SERVED}
+  const program = `
 async def app(scope, receive, send): ...
 async def main():
     _, writer = await serve(app)
@@ -362,12 +363,12 @@ async def main():
         await asyncio.sleep(0.01)
     print(made[0].transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
     writer.close()
-asyncio.run(main())`;
+`;
   expect(withLayers(program)).toBe('1\n');
 });
 
 test('of an answer whose body is not there yet nothing leaves: who has its head does not ask again', () => {
-  const program = `${SERVED}
+  const program = `
 killed = asyncio.Event()
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -375,7 +376,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"it"})
 async def main():
     reader, writer = await serve(app)
-    writer.write(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    writer.write(GET)
     try:
         print(await asyncio.wait_for(reader.read(1000), 1))
     except asyncio.TimeoutError:
@@ -383,12 +384,12 @@ async def main():
     killed.set()
     print((await reader.read(1000)).endswith(b"it"))
     writer.close()
-asyncio.run(main())`;
+`;
   expect(withLayers(program)).toBe('nothing\nTrue\n');
 });
 
 test('an answer that is there leaves, though its request is still heard out', () => {
-  const program = `${SERVED}
+  const program = `
 answered = asyncio.Event()
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 400, "headers": [(b"content-length", b"2")]})
@@ -397,11 +398,11 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body"})
 async def main():
     reader, writer = await serve(app)
-    writer.write(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    writer.write(GET)
     print(await asyncio.wait_for(reader.readuntil(b"no"), 10) != b"")
     answered.set()
     writer.close()
-asyncio.run(main())`;
+`;
   expect(withLayers(program)).toBe('True\n');
 });
 
